@@ -1,0 +1,1 @@
+"""Figures: numbers in, figure out; nothing is computed here."""

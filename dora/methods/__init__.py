@@ -1,0 +1,1 @@
+"""Pretraining methods: views and outputs in, loss out."""

@@ -1,0 +1,1 @@
+"""The ViT, its projection head, and the pair of student and teacher."""

@@ -1,0 +1,1 @@
+"""Discovery of objects in a clip's first frame, and their tracks."""

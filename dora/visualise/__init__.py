@@ -1,0 +1,1 @@
+"""What a backbone sees: overlays and object-mask videos."""
