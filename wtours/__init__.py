@@ -16,7 +16,7 @@ _ROOMS = {
     "WtoursError": "wtours.errors",
 }
 
-__all__ = ["Manifest", "Video", "WtoursError", "__version__", "open_shards", "open_video"]  # noqa: F822
+__all__ = ["Manifest", "Video", "WtoursError", "__version__", "open_shards", "open_video"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,1 @@
+"""Shards: the on-disk contract of FORMAT.md, its writer and its reader."""
