@@ -1,1 +1,33 @@
 """Shards: the on-disk contract of FORMAT.md, its writer and its reader."""
+
+from wtours.shards.reader import ShardSet, open_shards
+from wtours.shards.schema import (
+    Box,
+    Cut,
+    DatasetRecord,
+    Lightness,
+    Picture,
+    ShardError,
+    VideoRecord,
+)
+from wtours.shards.segments import assign_segments, gaps, nearest_frames
+from wtours.shards.writer import JoinedVideo, ShardSetWriter, Stored, TarWriter
+
+__all__ = [
+    "Box",
+    "Cut",
+    "DatasetRecord",
+    "JoinedVideo",
+    "Lightness",
+    "Picture",
+    "ShardError",
+    "ShardSet",
+    "ShardSetWriter",
+    "Stored",
+    "TarWriter",
+    "VideoRecord",
+    "assign_segments",
+    "gaps",
+    "nearest_frames",
+    "open_shards",
+]

@@ -1,0 +1,182 @@
+"""Reads shard sets: the index in memory, pictures by position, every one checked by its CRC-32."""
+
+import os
+import zlib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wtours.shards.schema import (
+    CUTS_FILE,
+    CUTS_SCHEMA,
+    INDEX_FILE,
+    INDEX_SCHEMA,
+    RECORD_FILE,
+    DatasetRecord,
+    ShardError,
+    VideoRecord,
+)
+from wtours.shards.writer import file_sha256
+
+AGAIN = "make the set again with `wtours shard --replace`, or copy it again from where it came"
+
+
+class ShardSet:
+    """One folder of tars with its index; safe to hand to worker processes.
+
+    Args:
+        folder: a folder with a dataset record.
+
+    Raises:
+        ShardError: it is no shard set of this format version, or a tar is missing or cut short.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.record = DatasetRecord.read(folder / RECORD_FILE)
+        for tar in self.record.tars:
+            path = folder / tar.name
+            if not path.is_file():
+                raise ShardError(f"{path} is missing", remedy=AGAIN)
+            if path.stat().st_size != tar.size_bytes:
+                raise ShardError(
+                    f"{path} has {path.stat().st_size} bytes instead of {tar.size_bytes}",
+                    remedy=AGAIN,
+                )
+        self._descriptors: dict[str, int] = {}
+        self._owner = os.getpid()
+
+    @property
+    def videos(self) -> tuple[VideoRecord, ...]:
+        """The records of the set's videos."""
+        return self.record.videos
+
+    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return the index, or some of its columns: one row a tick (FORMAT.md)."""
+        return _read_table(self.folder / INDEX_FILE, INDEX_SCHEMA, columns)
+
+    def cuts(self) -> pa.Table:
+        """Return the table of cuts."""
+        return _read_table(self.folder / CUTS_FILE, CUTS_SCHEMA, None)
+
+    @cached_property
+    def _places(self) -> tuple[list[str], dict[str, np.ndarray[Any, Any]]]:
+        table = self.table(["tar", "offset", "size", "crc32"])
+        coded = table["tar"].combine_chunks()
+        names = coded.dictionary.to_pylist() if len(table) else []
+        places = {name: table[name].to_numpy() for name in ("offset", "size", "crc32")}
+        places["tar"] = coded.indices.to_numpy() if len(table) else np.empty(0, dtype=np.int32)
+        return names, places
+
+    def read_jpeg(self, row: int) -> bytes:
+        """Return the JPEG of a row of the index.
+
+        Raises:
+            ShardError: its bytes are not those that were written.
+        """
+        names, places = self._places
+        name = names[places["tar"][row]]
+        size = int(places["size"][row])
+        jpeg = os.pread(self._descriptor(name), size, int(places["offset"][row]))
+        if zlib.crc32(jpeg) != places["crc32"][row]:
+            raise ShardError(
+                f"{self.folder / name} was altered: the picture of row {row} has another checksum",
+                remedy=AGAIN,
+            )
+        return jpeg
+
+    def verify(self) -> list[str]:
+        """Compare every file with the record; return a sentence for each that differs."""
+        expected = {tar.name: tar.sha256 for tar in self.record.tars} | dict(self.record.tables)
+        faults = []
+        for name, digest in expected.items():
+            path = self.folder / name
+            if not path.is_file():
+                faults.append(f"{path} is missing")
+            elif (found := file_sha256(path)) != digest:
+                faults.append(f"{path} has SHA-256 {found} instead of {digest}")
+        return faults
+
+    def close(self) -> None:
+        """Close the tars that were opened."""
+        if self._owner == os.getpid():
+            for descriptor in self._descriptors.values():
+                os.close(descriptor)
+        self._descriptors = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_descriptors": {}}
+
+    def __del__(self) -> None:
+        if hasattr(self, "_descriptors"):
+            self.close()
+
+    def _descriptor(self, name: str) -> int:
+        if self._owner != os.getpid():
+            # A forked worker shares its parent's descriptors, which are the parent's to close.
+            self._descriptors, self._owner = {}, os.getpid()
+        if name not in self._descriptors:
+            self._descriptors[name] = os.open(self.folder / name, os.O_RDONLY)
+        return self._descriptors[name]
+
+
+def open_shards(*paths: Path | str) -> tuple[ShardSet, ...]:
+    """Open shard sets, and all sets directly inside the folders given, in the order of their names.
+
+    Raises:
+        ShardError: a path does not exist or holds no shard set, or a video occurs twice.
+    """
+    sets = [ShardSet(folder) for path in paths for folder in _set_folders(Path(path))]
+    owners: dict[str, Path] = {}
+    for shard_set in sets:
+        for video in shard_set.videos:
+            if video.name in owners:
+                raise ShardError(
+                    f"video {video.name} is in {owners[video.name]} and in {shard_set.folder}",
+                    remedy="leave one of them out",
+                )
+            owners[video.name] = shard_set.folder
+    return tuple(sets)
+
+
+def _set_folders(path: Path) -> list[Path]:
+    if not path.is_dir():
+        raise ShardError(
+            f"{path} is no folder of shards", remedy=f"make one with `wtours shard --out {path}`"
+        )
+    if (path / RECORD_FILE).is_file():
+        return [path]
+    found = sorted(
+        record.parent
+        for record in path.glob(f"*/{RECORD_FILE}")
+        if not record.parent.name.startswith(".")
+    )
+    if not found:
+        raise ShardError(
+            f"{path} holds no shard set (no {RECORD_FILE})",
+            remedy=f"make one with `wtours shard --out {path}`",
+        )
+    return found
+
+
+def _read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None) -> pa.Table:
+    wanted = list(columns) if columns is not None else schema.names
+    try:
+        # A single buffer keeps the table independent of the file, and of threads.
+        table = pq.read_table(path, columns=wanted, memory_map=False, use_threads=False)
+    except FileNotFoundError:
+        raise ShardError(f"{path} is missing", remedy=AGAIN) from None
+    except (pa.ArrowInvalid, OSError) as fault:
+        raise ShardError(f"{path} cannot be read ({fault})", remedy=AGAIN) from None
+    expected = pa.schema([schema.field(name) for name in wanted])
+    if not table.schema.equals(expected):
+        raise ShardError(
+            f"{path} does not have the columns of format version 1: {table.schema.names}",
+            remedy=AGAIN,
+        )
+    return table.combine_chunks()
