@@ -1,0 +1,145 @@
+"""Where a video came from and what it was measured to be: `<name>.json` beside `<name>.<ext>`.
+
+Four voices are kept apart: what the manifest states, what the platform said when the video was
+fetched, what was measured in the file, and which tools did it.
+"""
+
+import json
+import platform
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import av
+
+from wtours.errors import WtoursError
+from wtours.integrity import VideoFacts
+from wtours.manifest import Source, Video
+from wtours.whole_file import write_whole
+
+RECORD_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """The record of one fetched video, as its JSON file holds it."""
+
+    record_version: int
+    name: str
+    city: str | None
+    source: dict[str, Any]
+    """kind, url, and id where the source has one."""
+    fetched_utc: str
+    """ISO 8601, to the second."""
+    licence: str | None
+    """As stated by `licence_source`; not as seen on the platform."""
+    licence_source: str | None
+    stated: dict[str, Any]
+    """What the manifest states, absent keys left out."""
+    platform: dict[str, Any]
+    """What the source itself said: title, channel, upload_date, format, ... or ETag; or nothing."""
+    file: dict[str, Any]
+    """name, size_bytes, sha256."""
+    measured: dict[str, Any]
+    """duration_s, frames, rate (a fraction as text), width, height, codec, notes, ..."""
+    tools: dict[str, str]
+    """Versions of what fetched and measured."""
+
+
+def make_provenance(
+    video: Video,
+    source: Source,
+    *,
+    platform_said: dict[str, Any],
+    facts: VideoFacts,
+    file_name: str,
+    sha256: str,
+) -> Provenance:
+    """Put together the record of a video that has been fetched and checked just now."""
+    stated = {key: value for key, value in asdict(video.stated).items() if value is not None}
+    origin = {"kind": source.kind, "url": source.origin}
+    return Provenance(
+        record_version=RECORD_VERSION,
+        name=video.name,
+        city=video.city,
+        source=origin | ({"id": source.id} if source.id else {}),
+        fetched_utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        licence=video.stated.licence,
+        licence_source=video.stated.licence_source,
+        stated=stated,
+        platform=platform_said,
+        file={"name": file_name, "size_bytes": facts.size_bytes, "sha256": sha256},
+        measured=measured(facts),
+        tools=tool_versions(),
+    )
+
+
+def measured(facts: VideoFacts) -> dict[str, Any]:
+    """Return the facts of a video in JSON's types; fractions become text such as "30000/1001"."""
+    return {
+        "duration_s": facts.duration_s,
+        "container_duration_s": facts.container_duration_s,
+        "frames": facts.packets,
+        "rate": str(facts.average_rate),
+        "variable_rate": facts.variable_rate,
+        "width": facts.width,
+        "height": facts.height,
+        "rotation_deg": facts.rotation_deg,
+        "codec": facts.codec,
+        "container": facts.container,
+        "time_base": str(facts.time_base),
+        "notes": list(facts.notes),
+    }
+
+
+def tool_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that fetch and measure."""
+    versions = {"python": platform.python_version()}
+    for package in ("wtours", "av", "yt-dlp"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:  # run from a copy of the sources that was not installed
+            versions[package] = "not installed"
+    libraries = getattr(av, "library_versions", {})
+    versions["libavformat"] = ".".join(map(str, libraries.get("libavformat", ())))
+    return versions
+
+
+def provenance_path(video: str | Path) -> Path:
+    """Return where the record of a video file stands: the same name, ending in .json."""
+    return Path(video).with_suffix(".json")
+
+
+def write_provenance(record: Provenance, path: Path) -> None:
+    """Write a record so that it appears whole or not at all."""
+    write_whole(path, json.dumps(asdict(record), indent=2, ensure_ascii=False) + "\n")
+
+
+def read_provenance(video: str | Path) -> Provenance | None:
+    """Return the record beside a video file, or None where there is none.
+
+    Raises:
+        WtoursError: there is one, but it is damaged or of another version.
+    """
+    path = provenance_path(video)
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise _damaged(path, f"it is not JSON ({error})") from error
+    if not isinstance(values, dict) or values.get("record_version") != RECORD_VERSION:
+        raise _damaged(path, f"it is no record of version {RECORD_VERSION}")
+    names = {field.name for field in fields(Provenance)}
+    if set(values) != names:
+        raise _damaged(path, f"keys missing or unknown: {', '.join(sorted(set(values) ^ names))}")
+    return Provenance(**values)
+
+
+def _damaged(path: Path, fault: str) -> WtoursError:
+    return WtoursError(
+        f"{path} is not a usable record of a fetched video: {fault}",
+        remedy="move the video and this file away and fetch it again",
+    )
