@@ -1,0 +1,5 @@
+"""`python -m wtours`, for where another distribution owns the command."""
+
+from wtours.cli import main
+
+main()
