@@ -1,0 +1,60 @@
+"""Student and teacher: two networks of one kind, the teacher a moving average of the student."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from dora.config import HeadConfig, ModelConfig
+from dora.model.head import ProjectionHead
+from dora.model.vit import Tokens, build_backbone
+
+
+class Network(nn.Module):
+    """A backbone and its projection head."""
+
+    def __init__(self, model: ModelConfig, head: HeadConfig, *, drop_path: float) -> None:
+        super().__init__()
+        self.backbone = build_backbone(model, drop_path=drop_path)
+        self.head = ProjectionHead(model.width, head)
+
+    def forward(self, crops: Sequence[Tensor]) -> list[Tensor]:
+        """Return the logits, (M, P), of each stack of images, (M, 3, S, S); a stack has one size.
+
+        The head sees all stacks at once, so that its batch norm, if any, does too.
+        """
+        cls = [self.backbone(images, want_tokens=False) for images in crops]
+        logits: Tensor = self.head(torch.cat(cls))
+        return list(torch.split(logits, [len(images) for images in crops]))
+
+    def logits_and_tokens(self, images: Tensor) -> tuple[Tensor, Tokens]:
+        """Return the logits, (M, P), and the tokens of images, (M, 3, S, S)."""
+        tokens: Tokens = self.backbone(images, want_tokens=True)
+        return self.head(tokens.cls), tokens
+
+
+class Pair(nn.Module):
+    """Student, trained by gradients, and teacher, which follows it and gets none.
+
+    The teacher begins as a copy and has no stochastic depth. Parameters are named `student.*` and
+    `teacher.*`, within each `backbone.*` and `head.*`.
+    """
+
+    def __init__(self, model: ModelConfig, head: HeadConfig) -> None:
+        super().__init__()
+        self.student = Network(model, head, drop_path=model.drop_path)
+        self.teacher = Network(model, head, drop_path=0.0)
+        self.teacher.load_state_dict(self.student.state_dict())
+        self.teacher.requires_grad_(False)
+
+    @torch.no_grad()
+    def update_teacher(self, momentum: float) -> None:
+        """Move every parameter of the teacher: t <- m t + (1 - m) s (DINO, section 3.1).
+
+        Args:
+            momentum: m in [0, 1]; 0.996 growing to 1 as published.
+        """
+        teacher: list[Tensor] = list(self.teacher.parameters())
+        student: list[Tensor] = [parameter.detach() for parameter in self.student.parameters()]
+        torch._foreach_mul_(teacher, momentum)
+        torch._foreach_add_(teacher, student, alpha=1 - momentum)

@@ -1,0 +1,222 @@
+"""A timm Vision Transformer whose last block also hands out its queries and keys.
+
+Parameters carry timm's names, which are those of DINO's checkpoints. The position embedding is
+resized here and not by timm: DINO's rule hands the interpolation a scale factor, timm's an output
+size, and the two differ at every size but the native one.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, cast, overload
+
+import torch
+from timm.layers.attention import Attention
+from timm.models.vision_transformer import Block, VisionTransformer
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dora.config import ModelConfig
+from dora.errors import DoraError
+
+LAYER_NORM_EPSILON = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tokens:
+    """What the tracker and the evaluations read from a forward pass over M images.
+
+    Attention is computed when asked for: fused attention never holds it.
+    """
+
+    cls: Tensor
+    """(M, D): [CLS] after the final LayerNorm."""
+    patches: Tensor
+    """(M, N, D): patch tokens after the final LayerNorm, row by row."""
+    query: Tensor
+    """(M, H, N+1, D/H): queries of the last block, [CLS] first; with bias, not scaled."""
+    key: Tensor
+    """(M, H, N+1, D/H): keys of the last block, likewise."""
+    grid: tuple[int, int]
+    """Patches in height and width; N is their product."""
+
+    @property
+    def attention(self) -> Tensor:
+        """Attention of the last block after the softmax, (M, H, N+1, N+1) float32."""
+        return _attention(self.query, self.key, width=self.key.shape[-1])
+
+    def cls_attention(self, *, scale: Literal["head", "width"] = "head") -> Tensor:
+        """Return the [CLS] row over the patches, (M, H, N) float32; a row sums to less than 1.
+
+        The softmax runs over all N+1 tokens, as published; the entry of [CLS] itself is dropped.
+
+        Args:
+            scale: divide by the root of a head's width, or of D as printed (Eq. 1).
+        """
+        heads, head_width = self.key.shape[1], self.key.shape[-1]
+        width = head_width if scale == "head" else heads * head_width
+        return _attention(self.query[:, :, :1], self.key, width=width)[:, :, 0, 1:]
+
+
+def _attention(query: Tensor, key: Tensor, *, width: int) -> Tensor:
+    with torch.autocast(query.device.type, enabled=False):
+        scaled = query.float() * width**-0.5
+        return torch.softmax(scaled @ key.float().transpose(-2, -1), dim=-1)
+
+
+class Backbone(nn.Module):
+    """ViT with a [CLS] token, exact GELU, LayerNorm eps 1e-6 and qkv bias; see `build_backbone`.
+
+    It holds the parts of a timm `VisionTransformer` under the same names, without its head.
+    """
+
+    def __init__(self, config: ModelConfig, *, drop_path: float) -> None:
+        super().__init__()
+        self.config = config
+        vit = VisionTransformer(
+            img_size=config.image_px,
+            patch_size=config.patch_px,
+            embed_dim=config.width,
+            depth=config.depth,
+            num_heads=config.heads,
+            qkv_bias=True,
+            class_token=True,
+            num_classes=0,
+            global_pool="token",
+            dynamic_img_size=True,
+            drop_path_rate=drop_path,
+            norm_layer=partial(nn.LayerNorm, eps=LAYER_NORM_EPSILON),
+        )
+        assert vit.cls_token is not None
+        assert vit.pos_embed is not None
+        self.cls_token = vit.cls_token
+        self.pos_embed = vit.pos_embed
+        self.patch_embed: nn.Module = vit.patch_embed
+        self.blocks = nn.ModuleList(vit.blocks)
+        self.norm: nn.Module = vit.norm
+        nn.init.trunc_normal_(self.cls_token, std=0.02)  # DINO's; timm begins near 0
+        _split_over(self._last_block, heads=config.last_heads or config.heads)
+
+    @property
+    def _last_block(self) -> Block:
+        return cast(Block, self.blocks[-1])
+
+    @overload
+    def forward(self, images: Tensor, *, want_tokens: Literal[True]) -> Tokens: ...
+    @overload
+    def forward(self, images: Tensor, *, want_tokens: Literal[False] = False) -> Tensor: ...
+    def forward(self, images: Tensor, *, want_tokens: bool = False) -> Tokens | Tensor:
+        """Return [CLS] after the final LayerNorm, (M, D), or all that `Tokens` holds.
+
+        Without tokens the last block computes its [CLS] row alone: the rest would be discarded.
+
+        Args:
+            images: (M, 3, h, w), normalised; h and w are multiples of the patch side.
+            want_tokens: whether patches, queries and keys are needed, as in the tracker.
+
+        Raises:
+            DoraError: the images do not divide into patches.
+        """
+        tokens, grid = self._embed(images)
+        for block in self.blocks[:-1]:
+            tokens = block(tokens)
+        if not want_tokens:
+            tokens, _, _ = _block_with_projections(self._last_block, tokens, rows=1)
+            normed: Tensor = self.norm(tokens[:, 0])
+            return normed
+        tokens, query, key = _block_with_projections(self._last_block, tokens, rows=None)
+        tokens = self.norm(tokens)
+        return Tokens(cls=tokens[:, 0], patches=tokens[:, 1:], query=query, key=key, grid=grid)
+
+    def intermediate_cls(self, images: Tensor, n_last: int) -> Tensor:
+        """Return [CLS] after each of the last blocks and the final LayerNorm, (n_last, M, D).
+
+        Args:
+            images: as in `forward`.
+            n_last: number of blocks, at most the depth; linear probing uses 4 (ViT-S) or 1.
+        """
+        assert 1 <= n_last <= len(self.blocks), f"{n_last} of {len(self.blocks)} blocks"
+        tokens, _ = self._embed(images)
+        kept = []
+        for index, block in enumerate(self.blocks):
+            tokens = block(tokens)
+            if index >= len(self.blocks) - n_last:
+                kept.append(self.norm(tokens[:, 0]))
+        return torch.stack(kept)
+
+    def _embed(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Return tokens with their positions, (M, N+1, D), and the grid of patches."""
+        patch_px = self.config.patch_px
+        if images.shape[-2] % patch_px or images.shape[-1] % patch_px:
+            raise DoraError(
+                f"images of {images.shape[-2]}x{images.shape[-1]} px (height x width) do not "
+                f"divide into patches of {patch_px} px",
+                remedy=f"resize or crop them to multiples of {patch_px}",
+            )
+        grid_MhwD: Tensor = self.patch_embed(images)
+        grid = (grid_MhwD.shape[1], grid_MhwD.shape[2])
+        patches = grid_MhwD.flatten(1, 2)
+        cls = self.cls_token.expand(len(patches), -1, -1).to(patches.dtype)
+        tokens = torch.cat([cls, patches], dim=1)
+        return tokens + resize_position_embedding(self.pos_embed, grid), grid
+
+
+def build_backbone(config: ModelConfig, *, drop_path: float) -> Backbone:
+    """Return a ViT with random weights, drawn as DINO draws them, in training mode.
+
+    Args:
+        config: its sizes.
+        drop_path: stochastic depth of the last block, growing linearly from 0 at the first; 0 for
+            the teacher and for evaluation, `config.drop_path` for the student.
+    """
+    return Backbone(config, drop_path=drop_path)
+
+
+def resize_position_embedding(embedding: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Return the position embedding of a grid of patches, (1, N+1, D), by DINO's rule.
+
+    Bicubic with the scale factor (patches + 0.1) / side of the native grid. Native is a grid that
+    is square and has as many patches as the embedding.
+
+    Args:
+        embedding: (1, side^2 + 1, D), [CLS] first.
+        grid: patches in height and width.
+    """
+    native = embedding.shape[1] - 1
+    if grid[0] == grid[1] and grid[0] * grid[1] == native:
+        return embedding
+    side = round(native**0.5)
+    patches = embedding[:, 1:].reshape(1, side, side, -1).permute(0, 3, 1, 2)
+    resized = functional.interpolate(
+        patches,
+        scale_factor=((grid[0] + 0.1) / side, (grid[1] + 0.1) / side),
+        mode="bicubic",
+    )
+    assert resized.shape[-2:] == grid, f"{tuple(resized.shape)} for a grid of {grid}"
+    return torch.cat([embedding[:, :1], resized.flatten(2).transpose(1, 2)], dim=1)
+
+
+def _split_over(block: Block, *, heads: int) -> None:
+    """Let a block split its width over another number of heads (paper, B.2: k above h)."""
+    attention = cast(Attention, block.attn)
+    attention.num_heads = heads
+    attention.head_dim = attention.attn_dim // heads
+    attention.scale = attention.head_dim**-0.5
+
+
+def _block_with_projections(
+    block: Block, tokens: Tensor, *, rows: int | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return a block's first `rows` tokens (None: all), and the queries and keys of all of them.
+
+    It is timm's pre-norm block, in which a token is read by others through its key and value only:
+    leaving out rows of the result changes no other row.
+    """
+    attention = cast(Attention, block.attn)
+    qkv: Tensor = attention.qkv(block.norm1(tokens))
+    qkv = qkv.view(*tokens.shape[:2], 3, attention.num_heads, attention.head_dim)
+    query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+    mixed = functional.scaled_dot_product_attention(query[:, :, :rows], key, value)
+    mixed = attention.proj(mixed.transpose(1, 2).flatten(2))
+    tokens = tokens[:, :rows] + block.drop_path1(mixed)
+    tokens = tokens + block.drop_path2(block.mlp(block.norm2(tokens)))
+    return tokens, query, key

@@ -1,0 +1,116 @@
+from functools import partial
+
+import pytest
+import torch
+from timm.models.vision_transformer import VisionTransformer
+
+from dora.config import ModelConfig
+from dora.errors import DoraError
+from dora.model.vit import Backbone, build_backbone, resize_position_embedding
+from tests.references import golden
+
+TOLERANCE = 5e-5
+CASES = [
+    (case, size)
+    for case, sizes in {
+        "d48_h6_p16_img64": ["64x64", "96x96", "32x32", "64x96"],
+        "d24_h3_p8_img32": ["32x32", "40x40", "56x24"],
+        "last16_d48_h6_p16_img64": ["64x64"],
+    }.items()
+    for size in sizes
+]
+TINY = ModelConfig(width=24, depth=3, heads=6, patch_px=8, image_px=32)
+
+
+def golden_backbone(arrays: dict) -> Backbone:
+    image_px, patch_px, width, depth, heads = (int(number) for number in arrays["cfg"])
+    config = ModelConfig(
+        width=width,
+        depth=depth,
+        heads=heads,
+        last_heads=int(arrays["last_heads"]),
+        patch_px=patch_px,
+        image_px=image_px,
+    )
+    backbone = build_backbone(config, drop_path=0.0)
+    backbone.load_state_dict(golden.tensors(arrays, "w/"))
+    return backbone
+
+
+def test_every_golden_size_is_tried() -> None:
+    assert golden.names("vit_forward.npz") == list(dict.fromkeys(case for case, _ in CASES))
+
+
+@pytest.mark.parametrize(("case", "size"), CASES)
+def test_forward_equals_the_published_vit(case: str, size: str) -> None:
+    arrays = golden.load("vit_forward.npz", case)
+    backbone = golden_backbone(arrays)
+    expected = golden.tensors(arrays, f"{size}/")
+    with torch.no_grad():
+        tokens = backbone(expected["x_i8"], want_tokens=True)
+        alone = backbone(expected["x_i8"], want_tokens=False)
+        intermediate = backbone.intermediate_cls(expected["x_i8"], int(arrays["n_last"]))
+        position = resize_position_embedding(backbone.pos_embed, tokens.grid)
+    for ours, name in [
+        (tokens.cls, "cls"),
+        (alone, "cls"),
+        (torch.cat([tokens.cls[:, None], tokens.patches], dim=1), "tokens"),
+        (tokens.attention, "attn"),
+        (tokens.query, "query"),
+        (tokens.key, "key"),
+        (intermediate, "intermediate_cls"),
+        (position, "pos"),
+    ]:
+        assert golden.largest_difference(ours, expected[name]) < TOLERANCE, name
+    cls_row = expected["attn"][:, :, 0, 1:]
+    assert golden.largest_difference(tokens.cls_attention(), cls_row) < TOLERANCE
+
+
+def test_cls_row_alone_has_the_gradients_of_all_rows() -> None:
+    """Leaving out the last block's other rows changes no gradient, stochastic depth included."""
+    torch.manual_seed(0)
+    backbone = build_backbone(TINY, drop_path=0.5)
+    images = torch.randn(4, 3, 40, 40)
+    gradients = []
+    for want_tokens in (False, True):
+        torch.manual_seed(1)
+        outcome = backbone(images, want_tokens=want_tokens)
+        cls = outcome.cls if want_tokens else outcome
+        gradients.append(torch.autograd.grad(cls.square().sum(), list(backbone.parameters())))
+    for ours, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, other, rtol=1e-4, atol=1e-5)
+
+
+def test_equals_plain_timm_at_the_native_size() -> None:
+    torch.manual_seed(0)
+    backbone = build_backbone(TINY, drop_path=0.0)
+    timm = VisionTransformer(
+        img_size=32, patch_size=8, embed_dim=24, depth=3, num_heads=6, num_classes=0,
+        norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
+    )  # fmt: skip
+    timm.load_state_dict(backbone.state_dict())
+    images = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(backbone(images), timm(images), rtol=0, atol=1e-5)
+
+
+def test_attention_scaled_by_the_width_is_flatter() -> None:
+    torch.manual_seed(0)
+    tokens = build_backbone(TINY, drop_path=0.0)(torch.randn(1, 3, 32, 32), want_tokens=True)
+    by_hand = (tokens.query[:, :, 0] @ tokens.key[:, :, 3].transpose(-1, -2)).detach()
+    assert by_hand.shape == (1, 6, 6)
+    logits = torch.einsum("mhd,mhnd->mhn", tokens.query[:, :, 0], tokens.key) / 24**0.5
+    torch.testing.assert_close(
+        tokens.cls_attention(scale="width"), logits.softmax(dim=-1)[:, :, 1:]
+    )
+
+
+def test_stochastic_depth_grows_linearly_over_the_blocks() -> None:
+    rates = [getattr(block.drop_path1, "drop_prob", 0.0) for block in
+             build_backbone(TINY, drop_path=0.1).blocks]  # fmt: skip
+    assert rates == pytest.approx([0, 0.05, 0.1])
+
+
+def test_images_that_do_not_divide_into_patches_are_refused() -> None:
+    with pytest.raises(DoraError, match=r"33x32 px .* patches of 8 px"):
+        build_backbone(TINY, drop_path=0.0)(torch.zeros(1, 3, 33, 32))
