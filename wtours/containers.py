@@ -8,6 +8,11 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
+VIDEO_EXTENSIONS = frozenset(
+    {"mp4", "m4v", "mov", "webm", "mkv", "avi", "ts", "mpg", "mpeg", "flv", "ogv", "wmv"}
+)
+"""Endings of file names, in lower case, that a video may keep."""
+
 _MP4_FIRST = {
     b"ftyp",
     b"styp",

@@ -59,12 +59,11 @@ def make_provenance(
 ) -> Provenance:
     """Put together the record of a video that has been fetched and checked just now."""
     stated = {key: value for key, value in asdict(video.stated).items() if value is not None}
-    origin = {"kind": source.kind, "url": source.origin}
     return Provenance(
         record_version=RECORD_VERSION,
         name=video.name,
         city=video.city,
-        source=origin | ({"id": source.id} if source.id else {}),
+        source=source_record(source),
         fetched_utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         licence=video.stated.licence,
         licence_source=video.stated.licence_source,
@@ -74,6 +73,12 @@ def make_provenance(
         measured=measured(facts),
         tools=tool_versions(),
     )
+
+
+def source_record(source: Source) -> dict[str, Any]:
+    """Return what a record says of a source; of a local file its name alone, since records travel."""
+    url = source.path.name if source.path is not None else source.origin
+    return {"kind": source.kind, "url": url} | ({"id": source.id} if source.id else {})
 
 
 def measured(facts: VideoFacts) -> dict[str, Any]:
