@@ -1,0 +1,56 @@
+"""From [CLS] attention of a clip's first frame to K object prototypes (section 4 of the paper)."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def draw_heads(
+    generator: torch.Generator, *, clips: int, heads: int, objects: int, per_clip: bool
+) -> Tensor:
+    """Return the attention heads from which objects are discovered, (B, K) int64 on the CPU.
+
+    The heads of a clip are distinct and drawn with equal chances.
+
+    Args:
+        generator: of the CPU, so that the draw does not depend on the device.
+        clips: B.
+        heads: H of the last block.
+        objects: K, at most H.
+        per_clip: draw anew for each clip (paper), or once for all of them (released code).
+    """
+    assert 1 <= objects <= heads, f"{objects} objects from {heads} heads"
+    draws = clips if per_clip else 1
+    order_BH = torch.rand(draws, heads, generator=generator).argsort(dim=1)
+    return order_BH[:, :objects].expand(clips, objects)
+
+
+def discover(attention_BHN: Tensor, queries_BND: Tensor, heads_BK: Tensor) -> Tensor:
+    """Return the object prototypes P, attention-weighted sums of queries, (B, K, D) (Eq. 2).
+
+    Args:
+        attention_BHN: [CLS] row of the first frame, over the patches; not renormalised.
+        queries_BND: patch queries of the first frame, heads concatenated.
+        heads_BK: the heads drawn, int64.
+    """
+    patches = attention_BHN.shape[-1]
+    rows_BKN = attention_BHN.gather(1, heads_BK[:, :, None].expand(-1, -1, patches))
+    return rows_BKN @ queries_BND
+
+
+def normalise_tokens(patches_BND: Tensor) -> Tensor:
+    """Return tokens of unit length, as the released code uses them in Eqs. 4 and 5.
+
+    A token of zeros stays one; the released code divides by zero.
+    """
+    return functional.normalize(patches_BND, dim=-1)
+
+
+def similarities(patches_BND: Tensor, prototypes_BKD: Tensor) -> Tensor:
+    """Return P Z', the logits of the transport problem of Eq. 4, as (B, N, K)."""
+    return patches_BND @ prototypes_BKD.transpose(1, 2)
+
+
+def refine(plan_BNK: Tensor, patches_BND: Tensor) -> Tensor:
+    """Return the refined prototypes M* Z, (B, K, D) (Eq. 5)."""
+    return plan_BNK.transpose(1, 2) @ patches_BND
