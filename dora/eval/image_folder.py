@@ -1,0 +1,90 @@
+"""Labelled pictures in class folders: `train/CLASS/*.jpg` and `val/CLASS/*.jpg`."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from dora.errors import DoraError
+
+SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+_LAYOUT = "lay the pictures out as train/CLASS/NAME.jpg and val/CLASS/NAME.jpg"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledImages:
+    """Picture files and the number of each one's class."""
+
+    paths: tuple[Path, ...]
+    labels: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassFolders:
+    """The two parts of a labelled data set; classes are numbered in the order of their names."""
+
+    folder: Path
+    classes: tuple[str, ...]
+    """Names of the classes, which are those of `train/`."""
+    train: LabelledImages
+    val: LabelledImages
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """List the pictures of `folder/train` and `folder/val`, without reading them.
+
+        Raises:
+            DoraError: a part is missing or has no class folders, a class has no pictures, or `val/`
+                has a class that `train/` has not.
+        """
+        parts = {name: _list_part(folder, name) for name in ("train", "val")}
+        classes = tuple(sorted(parts["train"]))
+        unknown = sorted(set(parts["val"]) - set(classes))
+        if unknown:
+            raise DoraError(
+                f"{folder / 'val'} has the class {unknown[0]!r}, which {folder / 'train'} has not"
+                + (f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""),
+                remedy="give both parts the same class folders",
+            )
+        numbers = {name: number for number, name in enumerate(classes)}
+        return cls(
+            folder=folder,
+            classes=classes,
+            train=_labelled(parts["train"], numbers),
+            val=_labelled(parts["val"], numbers),
+        )
+
+
+def _list_part(folder: Path, name: str) -> dict[str, list[Path]]:
+    """Return the pictures of each class folder."""
+    part = folder / name
+    if not part.is_dir():
+        raise DoraError(f"{folder} has no folder {name}/", remedy=_LAYOUT)
+    classes = sorted(p for p in part.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if not classes:
+        raise DoraError(f"{part} has no class folders", remedy=_LAYOUT)
+    found = {path.name: _list_pictures(path) for path in classes}
+    for path in classes:
+        if not found[path.name]:
+            raise DoraError(
+                f"{path} holds no pictures ({', '.join(sorted(SUFFIXES))})",
+                remedy="put pictures into it, or remove the folder",
+            )
+    return found
+
+
+def _list_pictures(folder: Path) -> list[Path]:
+    """Return the pictures of a folder and of those in it, in the order of their names."""
+    return sorted(
+        Path(parent) / name
+        for parent, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+    )
+
+
+def _labelled(part: dict[str, list[Path]], numbers: dict[str, int]) -> LabelledImages:
+    pairs = [(path, numbers[name]) for name in sorted(part) for path in part[name]]
+    return LabelledImages(
+        paths=tuple(path for path, _ in pairs), labels=tuple(label for _, label in pairs)
+    )
