@@ -34,7 +34,7 @@ class Checkpoint:
     teacher: dict[str, Tensor]
     optimizer: dict[str, Any]
     centre: Tensor
-    """(1, P) moving mean of the teacher's outputs."""
+    """(P,) moving mean of the teacher's outputs."""
     scaler: dict[str, Any]
     """State of the loss scaling; empty without it."""
 

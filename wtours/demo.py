@@ -1,0 +1,107 @@
+"""The whole road on the sample walk: every command as a user types it, run as a process."""
+
+import json
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from wtours.errors import WtoursError
+from wtours.sample_classes import write_sample_classes
+
+DEFAULT_OUT = Path("data/demo")
+FPS = "4"
+"""Kept frames a second: enough clip starts for a short training, in seconds of face detection."""
+CLIP_START_S = "6"
+"""Where in the walk the shown clip begins: people are in view."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artefacts:
+    """What the demonstration leaves behind."""
+
+    shards: Path
+    page: Path
+    checkpoint: Path
+    tracks: Path
+    trained: Path
+    untrained: Path
+
+
+def run_demo(out: Path = DEFAULT_OUT) -> Artefacts:
+    """Fetch, shard, analyse, train, look and score on the sample walk, in `out`.
+
+    Raises:
+        WtoursError: a command failed; its own words are above.
+    """
+    console = Console(highlight=False)
+    started = time.perf_counter()
+    videos, shards, run = out / "videos", out / "shards", out / "run"
+    artefacts = Artefacts(
+        shards=shards,
+        page=out / "analysis" / "index.html",
+        checkpoint=run / "checkpoint.pth",
+        tracks=out / "tracks",
+        trained=out / "knn-trained.json",
+        untrained=out / "knn-untrained.json",
+    )
+    classes = out / "classes"
+    weights = ["--weights", str(artefacts.checkpoint)]
+    knn = ["dora", "eval", "knn", "--data", str(classes)]
+    clip = ["--shards", str(shards), "--start-s", CLIP_START_S, "--out", str(artefacts.tracks)]
+    steps: list[tuple[str, Sequence[str]]] = [
+        ("A video: here rendered, otherwise fetched",
+         ["wtours", "fetch", "--manifest", "sample", "--out", str(videos)]),
+        ("Its frames, faces blurred and cuts found, as shards",
+         ["wtours", "shard", str(videos), "--fps", FPS, "--out", str(shards)]),
+        ("Every byte is what was written",
+         ["wtours", "verify", str(shards)]),
+        ("Lightness and shots as a page",
+         ["wtours", "analyze", "--shards", str(shards), "--out", str(artefacts.page.parent)]),
+        ("A backbone, pretrained by discovering and tracking objects",
+         ["dora", "train", "--shards", str(shards), "--preset", "smoke", "--out", str(run)]),
+        ("The objects it follows",
+         ["dora", "visualise", "tracks", *weights, *clip]),
+        ("What its features are worth on a class folder of photographs",
+         [*knn, *weights, "--out", str(artefacts.trained)]),
+        ("... and those of the untrained network",
+         [*knn, "--weights", "random:smoke", "--out", str(artefacts.untrained)]),
+    ]  # fmt: skip
+    for number, (title, command) in enumerate(steps, start=1):
+        if command[:3] == knn[:3] and not classes.exists():
+            write_sample_classes(classes)
+        console.print(f"\n[bold]{number}. {title}[/bold]\n$ {shlex.join(command)}", soft_wrap=True)
+        _run(command)
+    _show(console, artefacts, seconds=time.perf_counter() - started)
+    return artefacts
+
+
+def _run(command: Sequence[str]) -> None:
+    # The commands of this environment, whether or not it is activated.
+    program, *arguments = command
+    status = subprocess.run([sys.executable, "-P", "-m", program, *arguments], check=False).returncode
+    if status != 0:
+        raise WtoursError(
+            f"`{shlex.join(command)}` ended with status {status}",
+            remedy="mend what it says above and run the demonstration again: it goes on there",
+        )
+
+
+def _show(console: Console, artefacts: Artefacts, *, seconds: float) -> None:
+    table = Table("left behind", "where", title=f"\nDone in {seconds / 60:.1f} minutes")
+    table.add_row("shards", str(artefacts.shards))
+    table.add_row("page: lightness, shots", str(artefacts.page))
+    table.add_row("checkpoint", str(artefacts.checkpoint))
+    for video in sorted(artefacts.tracks.glob("*.mp4")):
+        table.add_row("object-mask video", str(video))
+    for name in ("trained", "untrained"):
+        path = getattr(artefacts, name)
+        best = max(entry["top1"] for entry in json.loads(path.read_text())["scores"])
+        table.add_row(f"k-NN, {name}: {best:.1%} top-1 at the best k", str(path))
+    console.print(table)

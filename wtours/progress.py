@@ -1,0 +1,51 @@
+"""Progress bars on stderr, one for each thing that takes long."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+Advance = Callable[[str, float, float | None, str], None]
+"""What is done, how much of it, of how much (None: unknown), and a remark such as a speed."""
+
+
+@contextmanager
+def progress_bars() -> Iterator[Advance]:
+    """Yield a function that draws and moves a bar for each thing named.
+
+    A bar appears when its thing is named first. Where stderr is no terminal nothing moves, and the
+    last state is printed at the end.
+    """
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        TextColumn("{task.fields[remark]}"),
+        console=Console(stderr=True),
+    )
+    bars: dict[str, TaskID] = {}
+
+    def advance(name: str, done: float, total: float | None, remark: str = "") -> None:
+        if name not in bars:
+            bars[name] = progress.add_task(name, total=total, remark=remark)
+        progress.update(bars[name], completed=done, total=total, remark=remark)
+
+    with progress:
+        yield advance
+
+
+def size_text(size_bytes: float) -> str:
+    """Return a size for people, in powers of ten: `1.2 GB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size_bytes < 1000:
+            return f"{size_bytes:.3g} {unit}" if unit != "B" else f"{size_bytes:.0f} B"
+        size_bytes /= 1000
+    return f"{size_bytes:.3g} TB"
