@@ -1,0 +1,326 @@
+"""Renders the sample walk: a small Walking Tour of known truth, for the demonstration and the
+tests.
+
+A camera walks down a sunny street, through a gallery in lamplight and down a street at night, which
+are built of the
+photographs that scikit-image's wheel carries, and meets people. Two hard cuts part the three. The
+same arguments give
+the same pictures; nothing is downloaded. Beside the video stands its truth, `<stem>.truth.json`.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from wtours.errors import WtoursError
+from wtours.sample_world.camera import Stroll, plan_stroll
+from wtours.sample_world.gallery import gallery
+from wtours.sample_world.render import Box, Painter, Place
+from wtours.sample_world.street import day_street, night_street
+
+Image = NDArray[np.uint8]
+
+_SHOTS = 3
+_MIN_DURATION_S = 1.0
+_WALL_PX_PER_M = 150
+"""Detail of walls and floors in a picture 720 px high; a wall 2.5 m away is then enlarged by
+2.6."""
+_KEYFRAME_S = 2
+_ENCODER_OPTIONS = {"preset": "veryfast", "crf": "20", "sc_threshold": "0", "bf": "2"}
+_ENCODER_THREADS = 2
+"""Fixed, because x264 divides its work by it, and so the bytes depend on it."""
+_BT709 = 1
+"""Matrix, primaries and transfer of BT.709 in H.264 (ITU-T H.273)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WalkTruth:
+    """What is known about a rendered walk because it was made so.
+
+    Args:
+        width, height: size of a picture, px.
+        fps: pictures per second; picture `index` is shown at index / fps seconds.
+        frames: number of pictures.
+        seed: what it was rendered from.
+        cuts_s: when the first picture of each new shot is shown, s.
+        lightness: mean CIELAB L* (0 to 100, D65) of each picture before encoding.
+        face_boxes: picture index -> boxes (left, top, right, bottom), px, of the human faces in it
+            that are at least
+            1/48 of the picture high and of which more than half can be seen; pictures without one
+            are left out.
+    """
+
+    width: int
+    height: int
+    fps: int
+    frames: int
+    seed: int
+    cuts_s: tuple[float, ...]
+    lightness: tuple[float, ...]
+    face_boxes: dict[int, tuple[Box, ...]]
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the video, s."""
+        return self.frames / self.fps
+
+    def to_json(self) -> str:
+        """Return the truth as JSON text; L* to 0.001, boxes to 0.1 px."""
+        record = asdict(self)
+        record["lightness"] = [round(value, 3) for value in self.lightness]
+        record["face_boxes"] = {
+            str(index): [[round(value, 1) for value in box] for box in boxes]
+            for index, boxes in self.face_boxes.items()
+        }
+        return json.dumps(record)
+
+    @classmethod
+    def from_json(cls, text: str) -> "WalkTruth":
+        """Return the truth that `to_json` wrote.
+
+        Raises:
+            WtoursError: the text is not such a record.
+        """
+        try:
+            record = json.loads(text)
+            record["cuts_s"] = tuple(record["cuts_s"])
+            record["lightness"] = tuple(record["lightness"])
+            record["face_boxes"] = {
+                int(index): tuple((b[0], b[1], b[2], b[3]) for b in boxes)
+                for index, boxes in record["face_boxes"].items()
+            }
+            return cls(**record)
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+            raise WtoursError(
+                f"this is not the truth of a sample walk ({type(error).__name__}: {error})",
+                remedy="render the walk again, which writes its truth beside it",
+            ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class WalkFrame:
+    """One picture of the walk: index, (H, W, 3) RGB, and the boxes of the faces seen in it, px."""
+
+    index: int
+    image: Image
+    face_boxes: tuple[Box, ...]
+
+
+def truth_path(video: Path) -> Path:
+    """Return where the truth of a rendered video stands: `<stem>.truth.json` beside it."""
+    return video.with_name(f"{video.stem}.truth.json")
+
+
+def read_truth(video: Path) -> WalkTruth:
+    """Read the truth beside a rendered video.
+
+    Raises:
+        WtoursError: it is missing or is no such record.
+    """
+    path = truth_path(video)
+    try:
+        return WalkTruth.from_json(path.read_text())
+    except OSError as error:
+        raise WtoursError(
+            f"{path}: the truth of the sample walk cannot be read ({error.strerror})",
+            remedy="render the walk again, which writes its truth beside it",
+        ) from error
+
+
+def walk_frames(
+    *, duration_s: float = 75.0, width: int = 1280, height: int = 720, fps: int = 30, seed: int = 0
+) -> Iterator[Image]:
+    """Yield the walk's pictures, (height, width, 3) uint8 RGB, without a codec.
+
+    Args:
+        duration_s: length, s; three shots share it equally.
+        width: of a picture, px, even.
+        height: of a picture, px, even.
+        fps: pictures per second.
+        seed: another one walks, looks and builds houses otherwise.
+
+    Raises:
+        WtoursError: an argument is out of range, or a photograph is missing.
+    """
+    for frame in rendered_frames(
+        duration_s=duration_s, width=width, height=height, fps=fps, seed=seed
+    ):
+        yield frame.image
+
+
+def rendered_frames(
+    *, duration_s: float, width: int, height: int, fps: int, seed: int
+) -> Iterator[WalkFrame]:
+    """Yield the pictures of `walk_frames` together with their faces."""
+    starts = _shot_starts(duration_s, width=width, height=height, fps=fps)
+    for shot, (first, end) in enumerate(pairwise(starts)):
+        rng = np.random.default_rng([seed, shot])
+        stroll = plan_stroll((end - first) / fps, rng=rng)
+        place = _place(shot, stroll, px_per_m=_WALL_PX_PER_M * height / 720, rng=rng)
+        painter = Painter(place, width=width, height=height)
+        for index in range(first, end):
+            shot_s = (index - first) / fps
+            share = (index - first) / (end - first)
+            image, boxes = painter.draw(shot_s, share, stroll.pose(shot_s))
+            yield WalkFrame(index=index, image=image, face_boxes=boxes)
+
+
+def _place(shot: int, stroll: Stroll, *, px_per_m: float, rng: np.random.Generator) -> Place:
+    if shot == 0:
+        return day_street(stroll, px_per_m=px_per_m, rng=rng)
+    if shot == 1:
+        return gallery(stroll, px_per_m=px_per_m)
+    return night_street(stroll, px_per_m=px_per_m, rng=rng)
+
+
+def _shot_starts(duration_s: float, *, width: int, height: int, fps: int) -> list[int]:
+    """Return the first picture of each shot and the number of pictures; check the arguments."""
+    if not duration_s >= _MIN_DURATION_S or duration_s > 3600 or fps < 1:
+        raise WtoursError(
+            f"a sample walk of {duration_s} s at {fps} pictures per second cannot be rendered",
+            remedy=f"choose {_MIN_DURATION_S:g} to 3600 s and at least 1 picture per second",
+        )
+    if width < 64 or height < 36 or width % 2 or height % 2:
+        raise WtoursError(
+            f"a sample walk of {width} x {height} px cannot be rendered",
+            remedy="choose an even width of at least 64 px and an even height of at least 36 px",
+        )
+    frames = max(_SHOTS, round(duration_s * fps))
+    return [round(shot * frames / _SHOTS) for shot in range(_SHOTS + 1)]
+
+
+def mean_lightness(image: Image) -> float:
+    """Return the mean of CIELAB L* over a picture (H, W, 3) RGB, read as sRGB under D65.
+
+    Large pictures are sampled every few pixels, so that at most about 60,000 are measured.
+    """
+    step = max(1, round((image.shape[0] * image.shape[1] / 57_600) ** 0.5))
+    red, green, blue = cv2.split(np.ascontiguousarray(image[::step, ::step]))
+    tables = _luminance_tables()
+    luminance = tables[0][red] + tables[1][green] + tables[2][blue]
+    return float(_lightness_table()[luminance].mean(dtype=np.float64))
+
+
+@cache
+def _luminance_tables() -> tuple[NDArray[np.int32], ...]:
+    """Return what red, green and blue of 0..255 in sRGB (IEC 61966-2-1) add to Y, 0 to 65535."""
+    share = np.arange(256) / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    weights = (0.2126, 0.7152, 0.0722)
+    return tuple(np.floor(65535 * weight * linear).astype(np.int32) for weight in weights)
+
+
+@cache
+def _lightness_table() -> NDArray[np.float32]:
+    """Return L* (CIE 15) of each Y, 0 to 65535."""
+    ratio = np.arange(65536) / 65535
+    lightness = np.where(ratio > (6 / 29) ** 3, 116 * np.cbrt(ratio) - 16, ratio * (29 / 3) ** 3)
+    return lightness.astype(np.float32)
+
+
+def render_sample_walk(
+    path: Path,
+    *,
+    duration_s: float = 75.0,
+    width: int = 1280,
+    height: int = 720,
+    fps: int = 30,
+    seed: int = 0,
+    progress: Callable[[float], None] | None = None,
+) -> WalkTruth:
+    """Write the walk as H.264 in MP4 to `path`, and its truth beside it; both appear whole or not
+    at all.
+
+    Args:
+        path: the video; an older one is replaced.
+        duration_s: as for `walk_frames`, and so the next four.
+        width: px.
+        height: px.
+        fps: pictures per second.
+        seed: which walk.
+        progress: called with the share that is done, 0 to 1.
+
+    Raises:
+        WtoursError: an argument is out of range, a photograph is missing, or the folder cannot be
+            written to.
+    """
+    partial = path.with_name(f".{path.name}.part")
+    partial_truth = path.with_name(f".{truth_path(path).name}.part")
+    starts = _shot_starts(duration_s, width=width, height=height, fps=fps)
+    frames = rendered_frames(duration_s=duration_s, width=width, height=height, fps=fps, seed=seed)
+    lightness: list[float] = []
+    face_boxes: dict[int, tuple[Box, ...]] = {}
+
+    def measured() -> Iterator[Image]:
+        for frame in frames:
+            lightness.append(mean_lightness(frame.image))
+            if frame.face_boxes:
+                face_boxes[frame.index] = frame.face_boxes
+            yield frame.image
+            if progress is not None:
+                progress((frame.index + 1) / starts[-1])
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _encode(measured(), partial, width=width, height=height, fps=fps)
+        truth = WalkTruth(
+            width=width,
+            height=height,
+            fps=fps,
+            frames=len(lightness),
+            seed=seed,
+            cuts_s=tuple(first / fps for first in starts[1:-1]),
+            lightness=tuple(lightness),
+            face_boxes=face_boxes,
+        )
+        partial_truth.write_text(truth.to_json())
+        _sync(partial, partial_truth)
+        partial_truth.replace(truth_path(path))
+        partial.replace(path)
+    except OSError as error:  # av's errors from files are OSErrors too
+        raise WtoursError(
+            f"{path}: the sample walk cannot be written ({error.strerror or error})",
+            remedy="choose a folder that you may write to, on a disk with 100 MB free",
+        ) from error
+    finally:
+        for left in (partial, partial_truth):
+            with contextlib.suppress(OSError):
+                left.unlink(missing_ok=True)
+    return truth
+
+
+def _sync(*paths: Path) -> None:
+    for path in paths:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+def _encode(images: Iterator[Image], path: Path, *, width: int, height: int, fps: int) -> None:
+    """Encode pictures (H, W, 3) RGB as BT.709, 4:2:0, with a keyframe every 2 s and B-frames."""
+    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        stream = container.add_stream("libx264", rate=fps, options=_ENCODER_OPTIONS)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        context = stream.codec_context
+        context.gop_size = _KEYFRAME_S * fps
+        context.thread_count = _ENCODER_THREADS
+        context.time_base = Fraction(1, fps)
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        context.color_range = 1  # limited range, 16 to 235
+        for index, image in enumerate(images):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(
+                format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
+            )
+            frame.pts, frame.time_base = index, Fraction(1, fps)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
