@@ -76,7 +76,7 @@ def make_provenance(
 
 
 def source_record(source: Source) -> dict[str, Any]:
-    """Return what a record says of a source; of a local file its name alone, since records travel."""
+    """Return what a record says of a source; of a local file its name alone: records travel."""
     url = source.path.name if source.path is not None else source.origin
     return {"kind": source.kind, "url": url} | ({"id": source.id} if source.id else {})
 

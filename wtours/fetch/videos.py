@@ -231,5 +231,5 @@ def _failure(failed: list[tuple[Video, WtoursError]], videos: int) -> WtoursErro
     faults = "; ".join(f"{video.name}: {error.message} ({error.remedy})" for video, error in failed)
     return WtoursError(
         f"{len(failed)} of {videos} videos could not be fetched: {faults}",
-        remedy="mend what can be mended and run the same command again: the others stay as they are",
+        remedy="mend what can be mended and run the same command again: the others stay",
     )
