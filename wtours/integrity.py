@@ -71,6 +71,8 @@ class _Walk:
     last_duration: int
     end_s: float
     """End of the last packet of any stream, on the container's clock."""
+    damaged: int
+    """Packets, of any stream, that the demuxer could not read wholly."""
 
 
 def check_video(path: str | Path) -> VideoFacts:
@@ -89,8 +91,8 @@ def check_video(path: str | Path) -> VideoFacts:
     with _open(path) as container:
         stream = _picture_stream(path, container)
         walk = _walk_packets(path, container, stream)
-        _require_to_the_end(path, container, walk)
         _require_forward(path, walk, stream.time_base)
+        _require_to_the_end(path, container, walk)
         rotation_deg = _first_rotation_deg(path, stream.index)
         return _facts(path, size_bytes, container, stream, walk, rotation_deg)
 
@@ -204,8 +206,6 @@ def _walk_packets(path: Path, container: Any, stream: Any) -> _Walk:
     except av.FFmpegError as error:
         finding = f"reading fails after {len(pts)} pictures ({error.strerror})"
         raise _cut_short(path, finding) from error
-    if damaged:
-        raise _cut_short(path, f"{damaged} packets are incomplete, {len(pts)} pictures were read")
     if not pts:
         raise _cut_short(path, "it holds not one picture")
     return _Walk(
@@ -213,6 +213,7 @@ def _walk_packets(path: Path, container: Any, stream: Any) -> _Walk:
         keyframes=np.asarray(keyframes, dtype=np.bool_),
         last_duration=last_duration,
         end_s=end_s,
+        damaged=damaged,
     )
 
 
@@ -224,6 +225,10 @@ def _untimed(path: Path, index: int) -> WtoursError:
 
 
 def _require_to_the_end(path: Path, container: Any, walk: _Walk) -> None:
+    if walk.damaged:
+        raise _cut_short(
+            path, f"{walk.damaged} packets are incomplete, {len(walk.pts)} pictures were read"
+        )
     if container.duration is None:
         return
     stated_s = (container.duration + (container.start_time or 0)) / av.time_base

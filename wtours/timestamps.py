@@ -27,12 +27,13 @@ def jumps_back(file_order: Ticks, keyframes: NDArray[np.bool_]) -> Ticks:
     """
     if len(file_order) < 2:
         return np.empty(0, dtype=np.int64)
-    latest_before = np.maximum.accumulate(file_order)[:-1]
-    earliest_from = np.minimum.accumulate(file_order[::-1])[::-1][1:]
-    joins = np.flatnonzero(keyframes[1:] & (latest_before > earliest_from)) + 1
+    places = np.arange(len(file_order))
+    latest = np.maximum.accumulate(file_order)
+    group_start = np.maximum.accumulate(np.where(keyframes, places, 0))
+    before_group = latest[np.maximum(group_start - 1, 0)]
+    joins = np.flatnonzero((group_start > 0) & (file_order < before_group))
     if len(joins):
         return joins
-    places = np.arange(len(file_order))
     shown_at = np.empty_like(places)
     shown_at[np.argsort(file_order, kind="stable")] = places
     return np.flatnonzero(places - shown_at > _REORDER_PICTURES)[:1]
