@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 from PIL import Image
 from rich.progress import Progress
-from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor
 from torchvision.transforms import v2
 
 from dora.config import ModelConfig
+from dora.data.colours import normalise
 from dora.errors import DoraError
 from dora.model.vit import Backbone, build_backbone
 from dora.model.weights import fill, read_weights
@@ -51,17 +51,6 @@ def random_backbone(config: ModelConfig, *, seed: int) -> Backbone:
         torch.manual_seed(seed)
         backbone = build_backbone(config, drop_path=0.0)
     return backbone.eval().requires_grad_(False)
-
-
-def normalise_pictures(pictures: Tensor) -> Tensor:
-    """Return pictures as a backbone takes them: ImageNet's mean 0 and deviation 1 per channel.
-
-    Args:
-        pictures: (M, 3, h, w) uint8.
-    """
-    mean = torch.tensor(IMAGENET_DEFAULT_MEAN, device=pictures.device)[:, None, None]
-    deviation = torch.tensor(IMAGENET_DEFAULT_STD, device=pictures.device)[:, None, None]
-    return (pictures.float() / 255 - mean) / deviation
 
 
 def read_picture(path: Path, *, image_px: int) -> Tensor:
@@ -126,7 +115,7 @@ def extract_features(
     task = None if progress is None else progress.add_task(title, total=len(paths))
     done = 0
     for pictures in _read_batches(paths, image_px=image_px, batch=batch, workers=workers):
-        images = normalise_pictures(pictures.to(device))
+        images = normalise(pictures.to(device))
         cls = backbone(images, want_tokens=False).float()
         features[done : done + len(cls)] = torch.nn.functional.normalize(cls, dim=1)
         done += len(cls)

@@ -1,0 +1,88 @@
+"""Maps over patches as pictures, and masks of objects over a picture."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from dora.visualise.colours import heat, object_colour, tint
+
+_FILL = 0.5
+"""Share of an object's colour in the middle of its mask."""
+_DIM = 0.7
+"""Brightness of what belongs to no object."""
+
+
+def map_picture(
+    values: NDArray[np.float32],
+    size: tuple[int, int],
+    *,
+    colour: tuple[int, int, int] | None = None,
+) -> Image.Image:
+    """Return a map over patches as a picture; its largest value is the lightest.
+
+    Args:
+        values: (gh, gw), 0 or more.
+        size: width and height of the picture in pixels.
+        colour: of the object; None: dark to light through red.
+    """
+    scaled = (values / max(float(values.max()), 1e-12)).astype(np.float32)
+    smooth = Image.fromarray(scaled).resize(size, Image.Resampling.BILINEAR)
+    shown = np.asarray(smooth).clip(0, 1)
+    return Image.fromarray(heat(shown) if colour is None else tint(shown, colour))
+
+
+def mask_overlay(
+    picture: Image.Image, masks_Khw: NDArray[np.bool_], peaks_K2: NDArray[np.float64]
+) -> Image.Image:
+    """Return a picture with every object's mask filled, outlined and numbered.
+
+    Where masks overlap, their colours mix; a patch stays a square, as the student sees it.
+
+    Args:
+        picture: the frame.
+        masks_Khw: (K, gh, gw), on the grid of patches.
+        peaks_K2: (K, 2): where to put each number, x and y as shares of width and height.
+    """
+    pixels = np.asarray(picture, dtype=np.float32)
+    large = [
+        np.asarray(Image.fromarray(mask).resize(picture.size, Image.Resampling.NEAREST))
+        for mask in masks_Khw
+    ]
+    colours = np.asarray([object_colour(k) for k in range(len(large))], dtype=np.float32)
+    covered = np.sum(large, axis=0)[..., None].astype(np.float32)
+    mixed = np.sum([m[..., None] * c for m, c in zip(large, colours, strict=True)], axis=0)
+    filled = (1 - _FILL) * pixels + _FILL * mixed / np.maximum(covered, 1)
+    shown = np.where(covered > 0, filled, _DIM * pixels)
+    line_px = max(1, round(min(picture.size) / 150))
+    for mask, colour in zip(large, colours, strict=True):
+        shown[_outline(mask, line_px)] = colour
+    result = Image.fromarray(shown.round().clip(0, 255).astype(np.uint8))
+    for k, mask in enumerate(large):
+        if mask.any():
+            _write_number(result, k, peaks_K2[k])
+    return result
+
+
+def _outline(mask: NDArray[np.bool_], line_px: int) -> NDArray[np.bool_]:
+    """Return the pixels of a mask that lie within a few pixels of its edge; the frame is none."""
+    wide = np.pad(mask, line_px, mode="edge")
+    inner = mask.copy()
+    height, width = mask.shape
+    for dy, dx in ((0, -1), (0, 1), (-1, 0), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)):
+        top, left = line_px * (1 + dy), line_px * (1 + dx)
+        inner &= wide[top : top + height, left : left + width]
+    return mask & ~inner
+
+
+def _write_number(picture: Image.Image, k: int, peak: NDArray[np.float64]) -> None:
+    """Write an object's number in a disc of its colour, wholly inside the picture."""
+    radius = max(7, round(min(picture.size) / 26))
+    x, y = (
+        min(max(share * side, radius + 1), side - radius - 1)
+        for share, side in zip(peak, picture.size, strict=True)
+    )
+    draw = ImageDraw.Draw(picture)
+    box = (x - radius, y - radius, x + radius, y + radius)
+    draw.ellipse(box, fill=object_colour(k), outline="black", width=max(1, radius // 7))
+    font = ImageFont.load_default(radius * 1.35)
+    draw.text((x, y), str(k + 1), fill="black", font=font, anchor="mm")
