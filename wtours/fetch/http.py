@@ -43,6 +43,13 @@ class _InterruptedError(Exception):
         self.retry_after_s = retry_after_s
 
 
+class _UnfitPartError(_InterruptedError):
+    """The server's file is not the one that the part is of; only a new beginning helps."""
+
+    def __init__(self) -> None:
+        super().__init__("the file on the server is not the one that was begun")
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Answer:
     """What matters of a response: where its bytes go, and how many there are in all."""
@@ -62,7 +69,7 @@ def bring_http(
         DiskFullError: there is no room.
     """
     url, extension = str(source.url), _extension(str(source.url))
-    reached_bytes, failures = 0, 0
+    reached_bytes, failures, faults = 0, 0, dict[str, None]()
     while True:
         try:
             said = _attempt(url, landing, extension, settings=settings, progress=progress)
@@ -71,10 +78,13 @@ def bring_http(
             part = landing.part(extension)
             size_bytes = part.stat().st_size if part.exists() else 0
             failures = 1 if size_bytes > reached_bytes else failures + 1
+            faults[str(fault)] = None
+            if isinstance(fault, _UnfitPartError):
+                landing.start_anew(extension, {})
             reached_bytes = max(reached_bytes, size_bytes)
             if failures > settings.retries:
                 raise WtoursError(
-                    f"{url}: {fault}; {size_bytes} bytes are there",
+                    f"{url}: {'; '.join(faults)}; {size_bytes} bytes are there",
                     remedy="run the same command again later: it goes on from there",
                 ) from fault
             time.sleep(max(settings.wait_s(failures), min(fault.retry_after_s, 600.0)))
@@ -104,9 +114,6 @@ def _attempt(
     with _open(Request(url, headers=headers), settings.timeout_s) as response:
         _refuse_page(url, response.headers)
         answer = _place(response, have_bytes, receipt)
-        if answer is None:
-            landing.start_anew(extension, {})
-            raise _InterruptedError("the file changed on the server while it was fetched")
         if answer.offset == 0:
             receipt = _receipt(url, response.headers, answer.total_bytes)
             landing.start_anew(extension, receipt)
@@ -136,6 +143,8 @@ def _open(request: Request, timeout_s: float) -> Any:
 
 
 def _refused(url: str, error: HTTPError) -> Exception:
+    if error.code == 416:  # the part is longer than the file
+        return _UnfitPartError()
     if error.code in _WORTH_ANOTHER_TRY:
         seconds = error.headers.get("Retry-After", "")
         wait_s = float(seconds) if seconds.isdigit() else 0.0
@@ -168,8 +177,8 @@ def _no_video(url: str, kind: str) -> WtoursError:
     )
 
 
-def _place(response: Any, have_bytes: int, receipt: dict[str, Any]) -> _Answer | None:
-    """Where the bytes of a response belong; None where they do not continue the part."""
+def _place(response: Any, have_bytes: int, receipt: dict[str, Any]) -> _Answer:
+    """Where the bytes of a response belong; _UnfitPartError where they do not continue the part."""
     length = response.headers.get("Content-Length")
     if response.status != 206:  # the whole file: it changed, or the server knows no ranges
         return _Answer(offset=0, total_bytes=int(length) if length else None)
@@ -181,7 +190,7 @@ def _place(response: Any, have_bytes: int, receipt: dict[str, Any]) -> _Answer |
     same = same and (known_bytes is None or total in ("*", str(known_bytes)))
     etag = response.headers.get("ETag")
     if not same or (etag and receipt.get("etag") and etag != receipt["etag"]):
-        return None
+        raise _UnfitPartError
     return _Answer(offset=have_bytes, total_bytes=int(total) if total.isdigit() else known_bytes)
 
 

@@ -121,8 +121,16 @@ def room_on_disk(path: Path, needed_bytes: int | None = None) -> Iterator[None]:
 
 def disk_full(path: Path, missing_bytes: int | None) -> DiskFullError:
     """Return the error for a full disk; `missing_bytes` is None where the whole size is unknown."""
-    missing = "" if missing_bytes is None else f": {missing_bytes / 1e9:.3f} GB more are needed"
+    missing = "" if missing_bytes is None else f": {size_text(missing_bytes)} more are needed"
     return DiskFullError(
         f"{path}: no room is left on the disk{missing}",
         remedy="free some room or name another folder with --out; what is there will be continued",
     )
+
+
+def size_text(size_bytes: int) -> str:
+    """Return a number of bytes as it is read: 12.3 GB, 4.5 MB, 67 bytes."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
+        if size_bytes >= factor:
+            return f"{size_bytes / factor:.1f} {unit}"
+    return f"{size_bytes} bytes"

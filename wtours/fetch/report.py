@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from wtours.fetch.landing import Landing
+from wtours.fetch.landing import Landing, size_text
 from wtours.manifest import Manifest, Video, read_manifest
 from wtours.provenance import Provenance
 
@@ -49,13 +49,15 @@ def describe(item: Fetched | Planned) -> str:
     """Return a line on what was, or would be, done with a video."""
     if isinstance(item, Planned):
         if item.status == "already there":
-            return f"{item.name}: already there, {item.target} ({_size(item.have_bytes)})"
-        resume = f", going on after {_size(item.have_bytes)}" if item.have_bytes else ""
-        size = "size known when it is asked" if item.size_bytes is None else _size(item.size_bytes)
+            return f"{item.name}: already there, {item.target} ({size_text(item.have_bytes)})"
+        resume = f", going on after {size_text(item.have_bytes)}" if item.have_bytes else ""
+        size = (
+            "size known when it is asked" if item.size_bytes is None else size_text(item.size_bytes)
+        )
         return f"{item.name}: {' or '.join(item.origins)} -> {item.target} ({size}{resume})"
     facts, file = item.record.measured, item.record.file
     return (
-        f"{item.name}: {item.status}, {item.path} ({_size(file['size_bytes'])}, "
+        f"{item.name}: {item.status}, {item.path} ({size_text(file['size_bytes'])}, "
         f"{facts['width']}x{facts['height']}, {facts['duration_s']:.2f} s, "
         f"{facts['frames']} frames "
         f"at {facts['rate']} per second, {facts['codec']}, sha256 {file['sha256'][:12]}...)"
@@ -93,11 +95,3 @@ def _plan(video: Video, landing: Landing) -> Planned:
         have_bytes=have_bytes,
         size_bytes=local.stat().st_size if local is not None and local.is_file() else None,
     )
-
-
-def _size(size_bytes: int) -> str:
-    """Return a number of bytes as it is read: 12.3 GB, 4.5 MB, 67 bytes."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
-        if size_bytes >= factor:
-            return f"{size_bytes / factor:.1f} {unit}"
-    return f"{size_bytes} bytes"

@@ -1,0 +1,388 @@
+"""A video comes whole, checked and recorded from every source, or not at all."""
+
+import errno
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.wtours.tiny_videos import write_tiny_video
+from tests.wtours.web_server import Site, serve
+from wtours.errors import WtoursError
+from wtours.fetch import Fetched, FetchSettings, describe, fetch_videos, plan_fetch
+from wtours.fetch import landing as landing_module
+from wtours.fetch import local as local_module
+from wtours.fetch.landing import DiskFullError
+from wtours.manifest import read_manifest
+from wtours.provenance import read_provenance
+
+QUICK = FetchSettings(retries=3, first_wait_s=0.01, timeout_s=5)
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A whole video of some hundred kilobytes."""
+    folder = tmp_path_factory.mktemp("walk")
+    return write_tiny_video(folder / "walk.mp4", frames=40, size=(160, 96)).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def other_walk(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Another video, longer than `walk`."""
+    folder = tmp_path_factory.mktemp("other")
+    return write_tiny_video(folder / "walk.mp4", frames=50, size=(160, 96)).read_bytes()
+
+
+@pytest.fixture
+def site(walk: bytes) -> Iterator[Site]:
+    with serve(Site(walk)) as served:
+        yield served
+
+
+def manifest_of(folder: Path, *sources: dict[str, str], stated: str = "") -> Path:
+    text = '[[video]]\nname = "walk"\ncity = "Ghent"\n'
+    for source in sources:
+        text += "[[video.source]]\n" + "".join(f"{k} = {v!r}\n" for k, v in source.items())
+    path = folder / "mine.toml"
+    path.write_text(text + stated)
+    return path
+
+
+def fetch(folder: Path, *sources: dict[str, str], **options: Any) -> Fetched:
+    manifest = manifest_of(folder, *sources)
+    (fetched,) = fetch_videos(
+        ["walk"], manifest=manifest, out=folder / "out", **{"settings": QUICK, **options}
+    )
+    return fetched
+
+
+def http(site: Site) -> dict[str, str]:
+    return {"kind": "http", "url": site.url}
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "out").iterdir())
+
+
+def test_file_comes_with_its_record(tmp_path: Path, walk: bytes) -> None:
+    (tmp_path / "mine.mp4").write_bytes(walk)
+    stated = '[video.stated]\nwidth = 160\nheight = 96\nfps = 60\nlicence = "CC0"\n'
+    manifest = manifest_of(tmp_path, {"kind": "file", "path": "mine.mp4"}, stated=stated)
+    (fetched,) = fetch_videos([], manifest=manifest, out=tmp_path / "out")
+    assert files(tmp_path) == ["walk.json", "walk.mp4"]
+    assert fetched.path.read_bytes() == walk
+    record = json.loads(fetched.record_path.read_text())
+    assert record["source"] == {"kind": "file", "url": "mine.mp4"}
+    assert (record["name"], record["city"], record["licence"]) == ("walk", "Ghent", "CC0")
+    assert record["file"] == {
+        "name": "walk.mp4",
+        "size_bytes": len(walk),
+        "sha256": hashlib.sha256(walk).hexdigest(),
+    }
+    measured = record["measured"]
+    assert (measured["frames"], measured["rate"]) == (40, "30000/1001")
+    assert (measured["width"], measured["height"], measured["codec"]) == (160, 96, "h264")
+    assert set(record["tools"]) == {"python", "wtours", "av", "yt-dlp", "libavformat"}
+    assert "stated as 60 frames per second, has 29.970" in fetched.notes
+    assert read_provenance(fetched.path) == fetched.record
+    assert "walk: fetched" in describe(fetched)
+
+
+def test_file_is_copied_where_it_cannot_be_linked(
+    tmp_path: Path, walk: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*paths: object) -> None:
+        raise OSError(errno.EXDEV, "another disk")
+
+    (tmp_path / "mine.mp4").write_bytes(walk)
+    assert fetch(tmp_path, {"kind": "file", "path": "mine.mp4"}).path.stat().st_nlink == 2
+    monkeypatch.setattr(local_module.os, "link", refuse)
+    (tmp_path / "out" / "walk.mp4").unlink()
+    fetched = fetch(tmp_path, {"kind": "file", "path": (tmp_path / "mine.mp4").as_uri()})
+    assert fetched.path.read_bytes() == walk
+    assert fetched.path.stat().st_nlink == 1
+
+
+def test_http_comes_whole_and_leaves_nothing_else(tmp_path: Path, site: Site) -> None:
+    told: list[tuple[Any, ...]] = []
+    fetched = fetch(tmp_path, http(site), progress=lambda *step: told.append(step))
+    assert fetched.path.read_bytes() == site.content
+    assert files(tmp_path) == ["walk.json", "walk.mp4"]
+    size_bytes = len(site.content)
+    assert ("walk", "fetching", size_bytes, size_bytes) in told
+    assert told[-1] == ("walk", "hashing", size_bytes, size_bytes)
+    assert fetched.record.platform["etag"] == '"first"'
+
+
+def test_second_fetch_asks_nobody_and_says_so(tmp_path: Path, site: Site) -> None:
+    first = fetch(tmp_path, http(site))
+    asked = len(site.asked)
+    second = fetch(tmp_path, http(site))
+    assert len(site.asked) == asked
+    assert (second.status, second.record) == ("already there", first.record)
+
+
+def test_changed_video_is_an_error_with_both_hashes(tmp_path: Path, site: Site) -> None:
+    path = fetch(tmp_path, http(site)).path
+    recorded = hashlib.sha256(site.content).hexdigest()
+    path.write_bytes(site.content[:-1] + b"x")
+    changed = hashlib.sha256(path.read_bytes()).hexdigest()
+    with pytest.raises(WtoursError, match=f"{changed}, recorded is {recorded}"):
+        fetch(tmp_path, http(site))
+
+
+def test_video_without_record_is_not_taken_for_fetched(tmp_path: Path, site: Site) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "walk.webm").write_bytes(b"mine")
+    with pytest.raises(WtoursError, match=r"walk\.webm has no record walk\.json"):
+        fetch(tmp_path, http(site))
+    assert (tmp_path / "out" / "walk.webm").read_bytes() == b"mine"
+
+
+def test_exchanged_source_is_noted(tmp_path: Path, site: Site) -> None:
+    fetch(tmp_path, http(site))
+    again = fetch(tmp_path, {"kind": "http", "url": site.url + "?other"})
+    assert any("which the manifest does not list" in note for note in again.notes)
+
+
+@pytest.mark.parametrize("tenth", range(1, 10))
+def test_cut_connection_is_resumed_where_it_broke(tmp_path: Path, site: Site, tenth: int) -> None:
+    cut = len(site.content) * tenth // 10
+    site.cuts = [cut]
+    assert fetch(tmp_path, http(site)).path.read_bytes() == site.content
+    assert site.asked[1] == (f"bytes={cut}-", '"first"')
+    assert site.sent_bytes == len(site.content)
+
+
+def test_next_run_goes_on_where_the_last_one_gave_up(tmp_path: Path, site: Site) -> None:
+    half = len(site.content) // 2
+    site.cuts = [half, 0, 0, 0]
+    with pytest.raises(WtoursError, match=f"{half} bytes are there; run the same command again"):
+        fetch(tmp_path, http(site))
+    assert files(tmp_path) == ["walk.mp4.part", "walk.mp4.part.json"]
+    (plan,) = plan_fetch([], manifest=tmp_path / "mine.toml", out=tmp_path / "out")
+    assert (plan.status, plan.have_bytes) == ("to resume", half)
+    assert fetch(tmp_path, http(site)).path.read_bytes() == site.content
+    assert site.sent_bytes == len(site.content)
+    assert files(tmp_path) == ["walk.json", "walk.mp4"]
+
+
+def test_changed_file_is_never_joined(tmp_path: Path, site: Site, other_walk: bytes) -> None:
+    """Between two parts the server's file becomes another one; the result is that one, whole."""
+    site.cuts = [len(site.content) // 2, 0, 0, 0]
+    with pytest.raises(WtoursError):
+        fetch(tmp_path, http(site))
+    site.content, site.etag = other_walk, '"second"'
+    assert fetch(tmp_path, http(site)).path.read_bytes() == other_walk
+
+
+@pytest.mark.parametrize(
+    ("etag", "last_modified", "resumed"),
+    [
+        (None, None, False),
+        ('W/"weak"', None, False),
+        (None, "Wed, 21 Oct 2015 07:28:00 GMT", True),
+    ],
+)
+def test_part_is_continued_only_with_a_validator(
+    tmp_path: Path, site: Site, etag: str | None, last_modified: str | None, resumed: bool
+) -> None:
+    site.etag, site.last_modified, site.cuts = etag, last_modified, [1000]
+    assert fetch(tmp_path, http(site)).path.read_bytes() == site.content
+    assert site.asked[1] == (("bytes=1000-", last_modified) if resumed else (None, None))
+
+
+def test_server_without_ranges_starts_anew(tmp_path: Path, site: Site) -> None:
+    site.ranges, site.cuts = False, [1000, 2000]
+    assert fetch(tmp_path, http(site)).path.read_bytes() == site.content
+
+
+def test_answer_for_another_place_is_thrown_away(tmp_path: Path, site: Site) -> None:
+    site.cuts, site.range_errors = [1000], 1
+    assert fetch(tmp_path, http(site)).path.read_bytes() == site.content
+
+
+def test_busy_server_is_asked_again(tmp_path: Path, site: Site) -> None:
+    site.refusals = [(503, {}), (429, {"Retry-After": "1"})]
+    began = time.monotonic()
+    assert fetch(tmp_path, http(site)).path.read_bytes() == site.content
+    assert time.monotonic() - began >= 1
+
+
+def test_redirect_is_followed(tmp_path: Path, site: Site) -> None:
+    url = site.url.replace("/videos/walk.mp4", "/elsewhere/walk.mp4")
+    assert fetch(tmp_path, {"kind": "http", "url": url}).path.read_bytes() == site.content
+
+
+def test_refusals_are_told_with_what_to_do(tmp_path: Path, site: Site) -> None:
+    site.refusals = [(404, {})]
+    with pytest.raises(WtoursError, match=r"the server answers 404 .*; open the address"):
+        fetch(tmp_path, http(site))
+    site.announced_bytes = len(site.content) + 7
+    with pytest.raises(WtoursError, match=r"stopped after \d+ of \d+ bytes"):
+        fetch(tmp_path, http(site))
+    gone = {"kind": "http", "url": "http://127.0.0.1:9/walk.mp4"}
+    with pytest.raises(WtoursError, match="the connection failed"):
+        fetch(tmp_path, gone)
+
+
+def test_page_instead_of_a_video_is_refused(tmp_path: Path, site: Site) -> None:
+    site.content, site.content_type = b"<!DOCTYPE html><html>Sign in</html>", "text/html"
+    with pytest.raises(WtoursError, match=r"sends a page \(text/html\) instead of a video"):
+        fetch(tmp_path, http(site))
+    site.content_type = "application/octet-stream"
+    with pytest.raises(WtoursError, match=r"sends a web page \(HTML\) instead of a video"):
+        fetch(tmp_path, http(site))
+
+
+def test_broken_video_gets_no_final_name(tmp_path: Path, site: Site) -> None:
+    site.content = site.content[: len(site.content) // 2]
+    with pytest.raises(WtoursError, match=r"gave no usable video: .* is cut short"):
+        fetch(tmp_path, http(site))
+    assert files(tmp_path) == []
+
+
+def test_hash_of_the_manifest_is_asked_for(tmp_path: Path, site: Site) -> None:
+    right = hashlib.sha256(site.content).hexdigest()
+    with pytest.raises(WtoursError, match=f"is {right}, the manifest asks for {'0' * 64}"):
+        fetch(tmp_path, {**http(site), "sha256": "0" * 64})
+    assert fetch(tmp_path, {**http(site), "sha256": right}).status == "fetched"
+
+
+def test_next_source_is_tried_and_every_failure_told(tmp_path: Path, site: Site) -> None:
+    missing = {"kind": "file", "path": "none.mp4"}
+    assert fetch(tmp_path, missing, http(site)).record.source["kind"] == "http"
+    (tmp_path / "out" / "walk.mp4").unlink()
+    site.refusals = [(404, {})]
+    with pytest.raises(WtoursError, match=r"none of its 2 sources works: .*no such file; .*404"):
+        fetch(tmp_path, missing, http(site))
+
+
+def test_one_failure_keeps_no_other_from_coming(tmp_path: Path, walk: bytes) -> None:
+    (tmp_path / "b.mp4").write_bytes(walk)
+    text = "".join(
+        f'[[video]]\nname = "{name}"\n[[video.source]]\nkind = "file"\npath = "{name}.mp4"\n'
+        for name in "abc"
+    )
+    (tmp_path / "mine.toml").write_text(text)
+    finished: list[str] = []
+    with pytest.raises(WtoursError, match=r"2 of 3 videos could not be fetched: a: .*; c: "):
+        fetch_videos(
+            [],
+            manifest=tmp_path / "mine.toml",
+            out=tmp_path / "out",
+            finished=lambda fetched: finished.append(fetched.name),
+        )
+    assert finished == ["b"]
+
+
+def test_plan_touches_nothing(tmp_path: Path, site: Site) -> None:
+    manifest = read_manifest(
+        manifest_of(tmp_path, {"kind": "file", "path": "none.mp4"}, http(site))
+    )
+    (plan,) = plan_fetch([], manifest=manifest, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert site.asked == []
+    assert plan.origins == (str(tmp_path / "none.mp4"), site.url)
+    assert describe(plan).startswith(f"walk: {tmp_path / 'none.mp4'} or {site.url} -> ")
+
+
+def test_full_disk_is_told_before_and_while_writing(
+    tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Usage:
+        free = 1000
+
+    monkeypatch.setattr(landing_module.shutil, "disk_usage", lambda folder: Usage)
+    with pytest.raises(DiskFullError, match=r"no room is left on the disk: \d+ bytes more"):
+        fetch(tmp_path, http(site))
+    Usage.free = 10**12
+    with (
+        pytest.raises(DiskFullError, match=r"walk\.part: no room .* 900 bytes more"),
+        landing_module.room_on_disk(tmp_path / "walk.part", 1000),
+    ):
+        _fill_disk(tmp_path / "walk.part")
+
+
+def _fill_disk(path: Path) -> None:
+    path.write_bytes(b"x" * 100)
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from wtours.fetch import FetchSettings, fetch_videos
+fetch_videos([], manifest=Path(sys.argv[1]), out=Path(sys.argv[2]), settings=FetchSettings())
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_killed_fetch_leaves_a_part_that_the_next_one_finishes(
+    tmp_path: Path, site: Site, how: signal.Signals
+) -> None:
+    site.drip_s = 0.05
+    manifest, out = manifest_of(tmp_path, http(site)), tmp_path / "out"
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(manifest), str(out)], stderr=subprocess.PIPE
+    )
+    part = out / "walk.mp4.part"
+    deadline = time.monotonic() + 20
+    while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.kill(child.pid, how)
+    child.communicate(timeout=10)
+    assert child.returncode != 0
+    assert files(tmp_path) == ["walk.mp4.part", "walk.mp4.part.json"]
+    have_bytes = part.stat().st_size
+    assert 0 < have_bytes < len(site.content)
+    site.drip_s = 0
+    assert fetch(tmp_path, http(site)).path.read_bytes() == site.content
+    assert site.asked[1][0] == f"bytes={have_bytes}-"
+    assert files(tmp_path) == ["walk.json", "walk.mp4"]
+
+
+def test_killed_between_record_and_name_is_finished_by_the_next(
+    tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wtours.fetch import videos
+
+    def die(part: Path, final: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(videos, "put_in_place", die)
+        with pytest.raises(KeyboardInterrupt):
+            fetch(tmp_path, http(site))
+    assert files(tmp_path) == ["walk.json", "walk.mp4.part", "walk.mp4.part.json"]
+    asked = len(site.asked)
+    assert fetch(tmp_path, http(site)).path.read_bytes() == site.content
+    assert len(site.asked) == asked  # the part was whole
+    assert files(tmp_path) == ["walk.json", "walk.mp4"]
+
+
+def test_sample_walk_is_rendered_with_its_truth(
+    tmp_path: Path, walk: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The renderer itself has its own tests; here another one stands for it."""
+    from wtours import sample_walk
+
+    def render(path: Path, *, progress: Any) -> None:
+        path.write_bytes(walk)
+        sample_walk.truth_path(path).write_text("{}")
+        progress(1.0)
+
+    monkeypatch.setattr(sample_walk, "render_sample_walk", render)
+    told: list[tuple[Any, ...]] = []
+    fetched = fetch(tmp_path, {"kind": "rendered"}, progress=lambda *step: told.append(step))
+    assert files(tmp_path) == ["walk.json", "walk.mp4", "walk.truth.json"]
+    assert fetched.record.source == {"kind": "rendered", "url": "rendered by this package"}
+    assert ("walk", "rendering", 1000, 1000) in told
