@@ -1,0 +1,48 @@
+"""Random numbers by counter: any draw of a run can be made again without those before it.
+
+Philox (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011) maps a key and a counter
+to random bits. The key here is the run's seed and what the numbers are for, the counter the place
+in the run. Only raw bits are taken from NumPy, because their stream, other than that of its
+distributions, is the same in all its versions.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+ORDER = 0
+"""Purpose of the draws that order clips."""
+FIRST_CROP = 1
+"""Purpose of the draws of a clip's first crop."""
+GLOBAL_VIEWS = 16
+"""Purpose of the draws of global view 0; view v has the next ones."""
+LOCAL_CROPS = 1024
+"""Purpose of the draws of local crop 0; crop j has the next ones."""
+
+
+def raw_draws(seed: int, *, purpose: int, place: int, count: int) -> NDArray[np.uint64]:
+    """Return (count,) random 64-bit integers.
+
+    Args:
+        seed: the run's seed, 0 to 2^64 - 1.
+        purpose: what they are for: one of the constants of this module.
+        place: the clip's position in the run, or the number of a pass over the starts.
+        count: how many; the first ones do not depend on it.
+    """
+    bits = np.random.Philox(key=seed | purpose << 64, counter=place << 192)
+    return bits.random_raw(count)
+
+
+def uniform_draws(
+    seed: int, *, purpose: int, place: int, rows: int, columns: int
+) -> NDArray[np.float64]:
+    """Return (rows, columns) numbers in [0, 1); a row does not depend on how many follow it."""
+    raw = raw_draws(seed, purpose=purpose, place=place, count=rows * columns)
+    # 53 bits are what a float64 holds: the largest is 1 - 2^-53.
+    numbers: NDArray[np.float64] = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return numbers.reshape(rows, columns)
+
+
+def permutation(seed: int, *, number: int, size: int) -> NDArray[np.int64]:
+    """Return a permutation of `size` numbers, the `number`-th of a run."""
+    keys = raw_draws(seed, purpose=ORDER, place=number, count=size)
+    return np.argsort(keys, kind="stable")
