@@ -95,7 +95,7 @@ def train(trainer: Trainer, batches: Iterable[Views], *, out: Path, report: Repo
         out: the run's folder.
         report: told of every step.
     """
-    total = trainer.schedules.total_steps
+    total = trainer.schedules.steps
     interval = max(
         1,
         trainer.config.save_every.steps(
