@@ -1,0 +1,57 @@
+"""Decoded pictures to RGB arrays: colours by the stream's own tags, the same bits on every run."""
+
+from typing import Any, cast
+
+import numpy as np
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+
+# Averages over the area of each new pixel. Without FULL_CHR_H_INT the conversion is 2 grey levels
+# too dark on the average (measured on a 4K picture against a scaling of the full conversion: 2.1
+# levels mean difference, with it 0.1).
+_SCALING = (
+    Interpolation.AREA
+    | Interpolation.ACCURATE_RND
+    | Interpolation.BITEXACT
+    | Interpolation.FULL_CHR_H_INT
+    | Interpolation.FULL_CHR_H_INP
+)
+_UNSTATED = 2
+"""AVCOL_SPC_UNSPECIFIED."""
+
+
+def is_high_definition(width: int, height: int) -> bool:
+    """Whether a picture that does not state its colour matrix is taken as BT.709, as players do.
+
+    Larger than any standard-definition picture (1024 x 576): everything else is BT.601.
+    """
+    return max(width, height) > 1024 or min(width, height) > 576
+
+
+class PictureConverter:
+    """Turns decoded pictures into RGB arrays of any size; keeps one scaler a size."""
+
+    def __init__(self) -> None:
+        self._scalers: dict[tuple[int, int], VideoReformatter] = {}
+
+    def to_rgb(self, decoded: Any, *, width: int, height: int) -> Pixels:
+        """Return (height, width, 3) sRGB-coded pixels of an unrotated picture (an `av.VideoFrame`).
+
+        Matrix and range are the picture's own; where it states no matrix, BT.709 is taken for high
+        definition and BT.601 otherwise.
+        """
+        scaler = self._scalers.setdefault((width, height), VideoReformatter())
+        unstated = decoded.colorspace == _UNSTATED and not decoded.format.is_rgb
+        assume = unstated and is_high_definition(decoded.width, decoded.height)
+        picture = scaler.reformat(
+            decoded,
+            width,
+            height,
+            "rgb24",
+            src_colorspace=Colorspace.ITU709 if assume else None,
+            interpolation=_SCALING,
+            threads=1,
+        )
+        return cast(Pixels, picture.to_ndarray())

@@ -1,0 +1,117 @@
+"""Which videos are to be sharded, what each is called, and what is known of where it came from."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from wtours.errors import WtoursError
+from wtours.integrity import VideoFacts, check_video
+from wtours.provenance import read_provenance
+
+VIDEO_SUFFIXES = frozenset(
+    [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg"]
+    + [".wmv", ".flv", ".ogv", ".mxf"]
+)
+"""What is taken from a folder; a file that is named is taken whatever it is called."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardInput:
+    """One video, checked."""
+
+    name: str
+    """Of its shard set and in its keys."""
+    facts: VideoFacts
+    provenance: dict[str, Any] | None
+    attribution: str
+
+
+def find_inputs(paths: Sequence[str | Path]) -> tuple[ShardInput, ...]:
+    """Check the videos given, and those in the folders given, and name them.
+
+    Raises:
+        WtoursError: a path does not exist, a folder has no video, a video is unusable, or two
+            would have the same name.
+    """
+    files = [file for path in paths for file in _files(Path(path))]
+    owners: dict[str, Path] = {}
+    for file in files:
+        name = set_name(file)
+        if name in owners and owners[name] != file:
+            raise WtoursError(
+                f"{owners[name]} and {file} would both be called {name}",
+                remedy="rename one of them, or shard them to different --out folders",
+            )
+        owners[name] = file
+    return tuple(_input(name, file) for name, file in owners.items())
+
+
+def set_name(video: Path) -> str:
+    """Return a file's stem in the letters of keys: `Walk in Venice.mp4` is `walk_in_venice`.
+
+    Raises:
+        WtoursError: nothing is left of it.
+    """
+    plain = unicodedata.normalize("NFKD", video.stem).encode("ascii", "ignore").decode().lower()
+    name = re.sub(r"[^a-z0-9_-]+", "_", plain).strip("_") if plain.strip("_") else ""
+    if not name:
+        raise WtoursError(
+            f"{video} has no letter or digit in its name that a key may have",
+            remedy="rename it, with lower-case letters, digits, - and _",
+        )
+    return name
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = sorted(
+        file
+        for file in path.iterdir()
+        if file.suffix.lower() in VIDEO_SUFFIXES
+        and file.is_file()
+        and not file.name.startswith(".")
+    )
+    if not found:
+        raise WtoursError(
+            f"{path} has no video in it",
+            remedy="name a folder that `wtours fetch` filled, or the video files themselves",
+        )
+    return found
+
+
+def _input(name: str, file: Path) -> ShardInput:
+    facts = check_video(file)
+    record = read_provenance(file)
+    provenance = asdict(record) if record is not None else None
+    return ShardInput(
+        name=name,
+        facts=facts,
+        provenance=provenance,
+        attribution=attribution_line(provenance),
+    )
+
+
+def attribution_line(provenance: dict[str, Any] | None) -> str:
+    """Return a line to publish with the pictures: title, author, source, licence, and the change.
+
+    These are what Creative Commons licences ask for (CC BY 4.0, section 3(a)).
+    """
+    if provenance is None:
+        return "Source and licence of the video were not recorded."
+    said, stated = provenance["platform"], provenance["stated"]
+    title = said.get("title") or provenance["name"]
+    author = said.get("channel") or said.get("uploader") or stated.get("channel")
+    licence = provenance["licence"]
+    parts = [
+        f'"{title}"',
+        f"by {author}," if author else "",
+        f"{provenance['source']['url']},",
+        f"licence {licence}" if licence else "licence not stated",
+    ]
+    source = provenance["licence_source"]
+    stated_by = f" (as stated by {source})" if licence and source else ""
+    return " ".join(part for part in parts if part) + stated_by + "; single pictures, scaled."

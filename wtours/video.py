@@ -1,0 +1,240 @@
+"""Opens a video and gives its frames, in order, with exact times: the only file that decodes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import numpy as np
+from av.stream import Disposition
+
+from wtours.conversion import PictureConverter, Pixels, is_high_definition
+from wtours.errors import WtoursError
+from wtours.integrity import VideoFacts, check_video
+from wtours.sampled import sampled_bgr
+
+DECODER_THREADS = 4
+"""Fixed, so that no result can depend on the machine's cores."""
+_TOLERATED_BACK_S = 1.0
+"""Some cameras give single pictures a time that contradicts the order in which the codec shows
+them; those pictures are left out. Further back, the file was put together wrongly."""
+_HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """One picture of a video; converted when asked for, and to the size asked for."""
+
+    index: int
+    """Number among the frames that were read, from 0; never stands for time."""
+    pts: int
+    """Time stamp in units of the video's time base, from the first picture."""
+    pts_s: float
+    """The same in seconds."""
+    width: int
+    """Pixels, as shown: after rotation."""
+    height: int
+    """Pixels, as shown: after rotation."""
+    quarter_turns: int = field(repr=False)
+    """Counterclockwise turns by 90 degrees that show the decoded picture upright."""
+    decoded: Any = field(repr=False)
+    """The decoder's picture, an `av.VideoFrame`."""
+    converter: PictureConverter = field(repr=False)
+
+    @cached_property
+    def image(self) -> Pixels:
+        """(H, W, 3) uint8 RGB, upright, at the video's own size."""
+        return self.scaled(self.width, self.height)
+
+    def scaled(self, width: int, height: int) -> Pixels:
+        """Return (height, width, 3) uint8 RGB, upright; every pixel the average of its area."""
+        if self.quarter_turns % 2:
+            width, height = height, width
+        rgb = self.converter.to_rgb(self.decoded, width=width, height=height)
+        return np.ascontiguousarray(np.rot90(rgb, self.quarter_turns))
+
+    def sampled_bgr(self) -> Pixels:
+        """Return a picture of at most 256 px for cut detection: BGR, sampled, not turned."""
+        return sampled_bgr(self.decoded)
+
+
+class VideoReader:
+    """Iterates over the frames of one video in the order in which they are shown.
+
+    Use as a context. `notes` grows while reading: sentences on what is unusual.
+
+    Args:
+        facts: what `check_video` found.
+        threads: threads of the decoder; the frames do not depend on it.
+    """
+
+    def __init__(self, facts: VideoFacts, *, threads: int = DECODER_THREADS) -> None:
+        self.facts = facts
+        self.path = facts.path
+        self.width, self.height = facts.width, facts.height
+        self.time_base = facts.time_base
+        self.notes: list[str] = list(facts.notes)
+        self._container = av.open(str(facts.path))
+        pictures = self._container.streams.video
+        # The cover of a piece of music is a stream of one picture.
+        self._stream = next(s for s in pictures if not s.disposition & Disposition.attached_pic)
+        self._stream.thread_type = "AUTO"
+        self._stream.codec_context.thread_count = threads
+        self._converter = PictureConverter()
+        self._first_pts: int | None = None
+        self._last_pts = -1
+        self._left_out = 0
+        self._untimed = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Give the frames that follow, `index` counting from 0.
+
+        Raises:
+            WtoursError: a picture is damaged or changes its size, or time goes far backwards.
+        """
+        index = 0
+        for decoded in self._decode():
+            pts = self._pts(decoded)
+            if pts <= self._last_pts:
+                self._leave_out(pts)
+                continue
+            self._last_pts = pts
+            yield self._frame(decoded, index, pts)
+            index += 1
+        self._conclude()
+
+    def seek(self, time_s: float) -> None:
+        """Go to the last keyframe at or before a time; iterate anew from there.
+
+        Raises:
+            WtoursError: the container cannot seek.
+        """
+        if self._first_pts is None:
+            next(iter(self), None)
+        target = (self._first_pts or 0) + int(Fraction(time_s) / self.time_base)
+        try:
+            self._container.seek(target, stream=self._stream)
+        except av.FFmpegError as fault:
+            raise WtoursError(
+                f"{self.path} has no way to go to {time_s:.3f} s ({fault.strerror})",
+                remedy="put it into an MP4 or Matroska file",
+            ) from fault
+        self._last_pts = -1
+
+    def _decode(self) -> Iterator[Any]:
+        time_s = 0.0
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.pts is not None and self._first_pts is not None:
+                    time_s = float((packet.pts - self._first_pts) * self.time_base)
+                for decoded in packet.decode():
+                    if decoded.is_corrupt:
+                        raise self._damaged(time_s, "its picture is damaged")
+                    yield decoded
+        except av.FFmpegError as fault:
+            raise self._damaged(time_s, str(fault.strerror)) from fault
+
+    def _damaged(self, time_s: float, finding: str) -> WtoursError:
+        return WtoursError(
+            f"{self.path} cannot be decoded at about {time_s:.2f} s: {finding}",
+            remedy="delete it and fetch or copy it again, or cut the damaged part out",
+        )
+
+    def _pts(self, decoded: Any) -> int:
+        """Return the time stamp of a decoded picture, counted from the first one."""
+        pts = decoded.pts if decoded.pts is not None else decoded.dts
+        if pts is None:
+            self._untimed += 1
+            interval = max(1, round(1 / (self.facts.average_rate * self.time_base)))
+            pts = (self._first_pts or 0) + (self._last_pts + interval if self._last_pts >= 0 else 0)
+        if self._first_pts is None:
+            self._first_pts = int(pts)
+            self._note_first(decoded)
+        return int(pts) - self._first_pts
+
+    def _leave_out(self, pts: int) -> None:
+        """Count a picture whose time is not after that of the one shown before it."""
+        before_s, after_s = (float(t * self.time_base) for t in (self._last_pts, pts))
+        if before_s - after_s > _TOLERATED_BACK_S:
+            raise WtoursError(
+                f"{self.path}: time goes backwards, from {before_s:.3f} s to {after_s:.3f} s",
+                remedy="fetch or record it again, or cut it into two files at that place",
+            )
+        self._left_out += 1
+
+    def _frame(self, decoded: Any, index: int, pts: int) -> Frame:
+        turns = round(decoded.rotation / 90) % 4
+        width, height = decoded.width, decoded.height
+        if turns % 2:
+            width, height = height, width
+        pts_s = float(pts * self.time_base)
+        if (width, height) != (self.width, self.height):
+            raise WtoursError(
+                f"{self.path} changes its picture size at {pts_s:.3f} s, "
+                f"from {self.width}x{self.height} to {width}x{height}",
+                remedy="cut it into one file for each size",
+            )
+        return Frame(
+            index=index,
+            pts=pts,
+            pts_s=pts_s,
+            width=width,
+            height=height,
+            quarter_turns=turns,
+            decoded=decoded,
+            converter=self._converter,
+        )
+
+    def _note_first(self, decoded: Any) -> None:
+        if decoded.rotation % 90:
+            self.notes.append(f"rotation by {decoded.rotation} degrees is rounded to a right angle")
+        if decoded.colorspace == 2 and not decoded.format.is_rgb:
+            matrix = "BT.709" if is_high_definition(decoded.width, decoded.height) else "BT.601"
+            self.notes.append(f"states no colour matrix: {matrix} taken, as for its size")
+        if decoded.color_trc in _HDR_TRANSFERS:
+            self.notes.append(
+                f"high dynamic range ({_HDR_TRANSFERS[decoded.color_trc]}), not tone-mapped"
+            )
+        if decoded.interlaced_frame:
+            self.notes.append("interlaced: the two fields of a picture are not separated")
+
+    def _conclude(self) -> None:
+        if self._untimed:
+            self.notes.append(f"{self._untimed} pictures without a time, counted by the mean rate")
+        if self._left_out:
+            self.notes.append(
+                f"{self._left_out} pictures left out, whose time is not after that of the one "
+                "shown before"
+            )
+
+
+def open_video(path: str | Path, *, facts: VideoFacts | None = None) -> VideoReader:
+    """Check a video and open it for reading.
+
+    Args:
+        path: a video file.
+        facts: what `check_video` found, where it was called already.
+
+    Raises:
+        WtoursError: whatever `check_video` finds wrong.
+    """
+    return VideoReader(facts if facts is not None else check_video(path))
