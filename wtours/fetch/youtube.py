@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from wtours.fetch.landing import Arrival, Landing, room_on_disk
+from wtours.fetch.landing import Arrival, DiskFullError, Landing, disk_full, room_on_disk
 from wtours.fetch.settings import FetchSettings, StepProgress
 from wtours.fetch.youtube_faults import explain_fault
 from wtours.manifest import Source
@@ -53,8 +53,8 @@ def bring_youtube(
         DiskFullError: there is no room.
     """
     heard: list[str] = []
-    with _downloader(settings, heard) as downloader:
-        info = look_up(downloader, source.origin, heard)
+    with downloader(settings, heard) as ydl:
+        info = look_up(ydl, source.origin, heard)
         chosen = choose_format(info, max_height=settings.max_height)
         if chosen is None:
             raise explain_fault(source.origin, "Requested format is not available", heard)
@@ -65,16 +65,20 @@ def bring_youtube(
         if size_bytes is None or have_bytes < size_bytes:
             needed_bytes = None if size_bytes is None else size_bytes - have_bytes
             with room_on_disk(part, needed_bytes):
-                _download(downloader, source.origin, info | chosen, part, heard, progress=progress)
+                try:
+                    _download(ydl, source.origin, info | chosen, part, heard, progress=progress)
+                except DiskFullError as error:  # yt-dlp does not say how much is missing
+                    missing = None if size_bytes is None else size_bytes - part.stat().st_size
+                    raise disk_full(part, missing) from error
     return Arrival(part=part, extension=extension, said=what_was_said(info, chosen))
 
 
-def look_up(downloader: Any, url: str, heard: list[str]) -> dict[str, Any]:
+def look_up(ydl: Any, url: str, heard: list[str]) -> dict[str, Any]:
     """Return yt-dlp's info dictionary of a video, with all its formats."""
     from yt_dlp.utils import YoutubeDLError
 
     try:
-        info = downloader.extract_info(url, download=False)
+        info = ydl.extract_info(url, download=False)
     except YoutubeDLError as error:
         raise explain_fault(url, str(error), heard) from error
     if not isinstance(info, dict) or not info.get("formats"):
@@ -162,7 +166,8 @@ class _Listener:
         self._heard.append(message)
 
 
-def _downloader(settings: FetchSettings, heard: list[str]) -> Any:
+def downloader(settings: FetchSettings, heard: list[str]) -> Any:
+    """Return a yt_dlp.YoutubeDL that prints nothing; what it warns of is added to `heard`."""
     from yt_dlp import YoutubeDL
 
     return YoutubeDL(
@@ -183,7 +188,7 @@ def _downloader(settings: FetchSettings, heard: list[str]) -> Any:
 
 
 def _download(
-    downloader: Any,
+    ydl: Any,
     url: str,
     info: dict[str, Any],
     part: Path,
@@ -191,6 +196,7 @@ def _download(
     *,
     progress: StepProgress,
 ) -> None:
+    from yt_dlp.downloader.http import HttpFD
     from yt_dlp.networking.exceptions import network_exceptions
     from yt_dlp.utils import YoutubeDLError
 
@@ -198,9 +204,11 @@ def _download(
         if status.get("downloaded_bytes") is not None:
             progress(int(status["downloaded_bytes"]), status.get("total_bytes"))
 
-    downloader.add_progress_hook(told)
+    transfer = HttpFD(ydl, ydl.params)
+    transfer.undo_temp_name = lambda name: name  # else it would drop ".part" before the check
+    transfer.add_progress_hook(told)
     try:
-        succeeded, _ = downloader.dl(str(part), info)
+        succeeded, _ = transfer.download(str(part), info)
     except (YoutubeDLError, *network_exceptions) as error:
         raise explain_fault(url, str(error), heard) from error
     if not succeeded:
