@@ -6,6 +6,7 @@ and time stamps that only go forward.
 """
 
 import hashlib
+import os
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -121,6 +122,8 @@ def _require_file(path: Path) -> int:
         )
     if not path.is_file():
         raise WtoursError(f"{path} is not a file", remedy="name a video file")
+    if not os.access(path, os.R_OK):
+        raise WtoursError(f"{path} may not be read", remedy=f"allow it: `chmod u+r {path}`")
     size_bytes = path.stat().st_size
     if size_bytes == 0:
         raise WtoursError(
@@ -147,7 +150,7 @@ def _cut_short(path: Path, finding: str) -> WtoursError:
 def _open(path: Path) -> Any:
     limits = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
     try:
-        return av.open(str(path), container_options=limits)
+        return av.open(str(path.absolute()), container_options=limits)  # "a:b" is no protocol
     except av.FFmpegError as error:
         raise _not_a_video(path, str(error.strerror)) from error
 

@@ -5,12 +5,16 @@ import hashlib
 import json
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
+from urllib.request import OpenerDirector
 
 import pytest
 
@@ -139,6 +143,13 @@ def test_changed_video_is_an_error_with_both_hashes(tmp_path: Path, site: Site) 
         fetch(tmp_path, http(site))
 
 
+@pytest.mark.parametrize("damage", ["{", "[]", '{"record_version": 1}', '{"record_version": 9}'])
+def test_damaged_record_is_named(tmp_path: Path, site: Site, damage: str) -> None:
+    fetch(tmp_path, http(site)).record_path.write_text(damage)
+    with pytest.raises(WtoursError, match=r"walk\.json is not a usable record"):
+        fetch(tmp_path, http(site))
+
+
 def test_video_without_record_is_not_taken_for_fetched(tmp_path: Path, site: Site) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "walk.webm").write_bytes(b"mine")
@@ -234,6 +245,25 @@ def test_refusals_are_told_with_what_to_do(tmp_path: Path, site: Site) -> None:
         fetch(tmp_path, gone)
 
 
+@pytest.mark.parametrize(
+    "reason",
+    [
+        socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+        ssl.SSLCertVerificationError(1, "certificate verify failed"),
+    ],
+)
+def test_what_no_new_attempt_can_mend_is_told_at_once(
+    tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch, reason: OSError
+) -> None:
+    def fail(*arguments: object, timeout: float) -> None:
+        raise URLError(reason)
+
+    monkeypatch.setattr(OpenerDirector, "open", fail)
+    patient = FetchSettings(retries=3, first_wait_s=60)
+    with pytest.raises(WtoursError, match=r"the connection failed .*; check the address"):
+        fetch(tmp_path, http(site), settings=patient)
+
+
 def test_page_instead_of_a_video_is_refused(tmp_path: Path, site: Site) -> None:
     site.content, site.content_type = b"<!DOCTYPE html><html>Sign in</html>", "text/html"
     with pytest.raises(WtoursError, match=r"sends a page \(text/html\) instead of a video"):
@@ -317,10 +347,22 @@ def _fill_disk(path: Path) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
+def test_folder_that_cannot_be_used_is_named(tmp_path: Path, site: Site) -> None:
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(WtoursError, match=r"out cannot be made a folder"):
+        fetch(tmp_path, http(site))
+    (tmp_path / "out").unlink()
+    (tmp_path / "out" / "walk.json.part").mkdir(parents=True)  # where the record is to be written
+    with pytest.raises(WtoursError, match=r"walk\.json\.part: Is a directory"):
+        fetch(tmp_path, http(site))
+    assert not (tmp_path / "out" / "walk.mp4").exists()
+
+
 CHILD = """
-import sys
+import signal, sys
 from pathlib import Path
 from wtours.fetch import FetchSettings, fetch_videos
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 fetch_videos([], manifest=Path(sys.argv[1]), out=Path(sys.argv[2]), settings=FetchSettings())
 """
 

@@ -5,6 +5,8 @@ gave a validator for it: a strong ETag, or a date of last change. Otherwise it s
 """
 
 import http.client
+import socket
+import ssl
 import time
 from dataclasses import dataclass
 from email.message import Message
@@ -139,7 +141,19 @@ def _open(request: Request, timeout_s: float) -> Any:
         with error:
             raise _refused(request.full_url, error) from error
     except _LOST as error:
+        if _is_final(error):
+            raise WtoursError(
+                f"{request.full_url}: {_reason(error)}",
+                remedy="check the address in the manifest, this machine's connection and its clock",
+            ) from error
         raise _InterruptedError(_reason(error)) from error
+
+
+def _is_final(error: BaseException) -> bool:
+    """Whether asking again cannot help: no such server, or one that cannot prove who it is."""
+    reason = getattr(error, "reason", None)
+    unknown = isinstance(reason, socket.gaierror) and reason.errno != socket.EAI_AGAIN
+    return unknown or isinstance(reason, ssl.SSLCertVerificationError)
 
 
 def _refused(url: str, error: HTTPError) -> Exception:

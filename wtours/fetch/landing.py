@@ -16,6 +16,9 @@ from typing import Any
 from wtours.containers import VIDEO_EXTENSIONS
 from wtours.errors import WtoursError
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Error numbers of a disk, or of a user's share of it, that is full."""
+
 
 class DiskFullError(WtoursError):
     """No room is left; another source would not help."""
@@ -112,7 +115,7 @@ def room_on_disk(path: Path, needed_bytes: int | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in DISK_FULL:
             raise
         written = (path.stat().st_size if path.exists() else 0) - written_before
         missing = None if needed_bytes is None else needed_bytes - written

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wtours.errors import WtoursError
 from wtours.fetch.http import bring_http
-from wtours.fetch.landing import Arrival, DiskFullError, Landing
+from wtours.fetch.landing import DISK_FULL, Arrival, DiskFullError, Landing, disk_full
 from wtours.fetch.local import bring_file
 from wtours.fetch.rendered import bring_rendered
 from wtours.fetch.report import Fetched, differences
@@ -64,6 +64,9 @@ def fetch_videos(
             fetched = fetch_video(video, out=out, settings=settings, progress=progress)
         except WtoursError as error:
             failed.append((video, error))
+            continue
+        except OSError as error:  # a folder that may not be written to, a disk that fails
+            failed.append((video, _disk_fault(error, out)))
             continue
         done.append(fetched)
         if finished is not None:
@@ -223,6 +226,16 @@ def _make_folder(out: Path) -> None:
         raise WtoursError(
             f"{out} cannot be made a folder ({error.strerror})", remedy="name another with --out"
         ) from error
+
+
+def _disk_fault(error: OSError, out: Path) -> WtoursError:
+    where = Path(error.filename) if isinstance(error.filename, str) else out
+    if error.errno in DISK_FULL:
+        return disk_full(where, None)
+    return WtoursError(
+        f"{where}: {error.strerror or error}",
+        remedy="mend that, or name another folder with --out",
+    )
 
 
 def _failure(failed: list[tuple[Video, WtoursError]], videos: int) -> WtoursError:
