@@ -56,7 +56,7 @@ class FramePass:
     """Feeds the frames of one stretch to every stage.
 
     Args:
-        writer: takes the pictures; None throws them away (`--dry-run`).
+        writer: takes the pictures.
         cuts: scores frames; None leaves cuts out.
         sampler: chooses the frames that are kept.
         pictures: makes pictures of them.

@@ -172,13 +172,29 @@ def _shard_one(
         return WrittenSet(
             folder=folder, record=record, pictures=pictures, rows=None, cuts=None, skipped=True
         )
+    return _write_set(video, sha256, folder, settings, replace_set, progress)
+
+
+def _write_set(
+    video: ShardInput,
+    sha256: str,
+    folder: Path,
+    settings: ShardSettings,
+    replace_set: bool,
+    progress: Progress | None,
+) -> WrittenSet:
     with (
         open_video(video.facts.path, facts=video.facts) as reader,
         ShardSetWriter(folder, replace=replace_set) as writer,
     ):
-        found = frame_pass(video.name, reader, settings, writer, _follow(video, progress)).run(
-            reader
-        )
+        found = FramePass(
+            writer=writer,
+            cuts=CutStage() if settings.cuts is not None else None,
+            sampler=TickSampler(time_base=reader.time_base, fps=settings.kept_fps),
+            pictures=picture_stage(video.name, reader, settings),
+            tar_s=settings.tar_s,
+            on_frame=_follow(video, progress),
+        ).run(reader)
         if not len(found.ticks):
             raise WtoursError(
                 f"{video.facts.path} has no frame to keep",
@@ -211,26 +227,13 @@ def _require_as_fetched(video: ShardInput, sha256: str) -> None:
         )
 
 
-def frame_pass(
-    name: str,
-    reader: VideoReader,
-    settings: ShardSettings,
-    writer: ShardSetWriter,
-    on_frame: Callable[[float], None],
-) -> FramePass:
-    """Put the stages of one video together."""
+def picture_stage(name: str, reader: VideoReader, settings: ShardSettings) -> PictureStage:
+    """Return the stage that makes the pictures of a video; loads the face detector."""
     size = fit_short_side(reader.width, reader.height, settings.short_side_px)
     blur = None
     if settings.blur is not None:
         blur = BlurStage(settings.blur, settings.blur.open_detector(), picture_size=size)
-    return FramePass(
-        writer=writer,
-        cuts=CutStage() if settings.cuts is not None else None,
-        sampler=TickSampler(time_base=reader.time_base, fps=settings.kept_fps),
-        pictures=PictureStage(video=name, size=size, jpeg_quality=settings.jpeg_quality, blur=blur),
-        tar_s=settings.tar_s,
-        on_frame=on_frame,
-    )
+    return PictureStage(video=name, size=size, jpeg_quality=settings.jpeg_quality, blur=blur)
 
 
 def _follow(video: ShardInput, progress: Progress | None) -> Callable[[float], None]:

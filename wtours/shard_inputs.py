@@ -12,8 +12,8 @@ from wtours.integrity import VideoFacts, check_video
 from wtours.provenance import read_provenance
 
 VIDEO_SUFFIXES = frozenset(
-    [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg"]
-    + [".wmv", ".flv", ".ogv", ".mxf"]
+    {".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"}
+    | {".ogv", ".ts", ".webm", ".wmv"}
 )
 """What is taken from a folder; a file that is named is taken whatever it is called."""
 

@@ -122,23 +122,21 @@ class VideoReader:
             index += 1
         self._conclude()
 
-    def seek(self, time_s: float) -> None:
+    def seek(self, time_s: float) -> bool:
         """Go to the last keyframe at or before a time; iterate anew from there.
 
-        Raises:
-            WtoursError: the container cannot seek.
+        Returns:
+            Whether the container could; where not, reading goes on as if not asked.
         """
         if self._first_pts is None:
             next(iter(self), None)
         target = (self._first_pts or 0) + int(Fraction(time_s) / self.time_base)
         try:
             self._container.seek(target, stream=self._stream)
-        except av.FFmpegError as fault:
-            raise WtoursError(
-                f"{self.path} has no way to go to {time_s:.3f} s ({fault.strerror})",
-                remedy="put it into an MP4 or Matroska file",
-            ) from fault
+        except av.FFmpegError:
+            return False
         self._last_pts = -1
+        return True
 
     def _decode(self) -> Iterator[Any]:
         time_s = 0.0
@@ -219,12 +217,17 @@ class VideoReader:
 
     def _conclude(self) -> None:
         if self._untimed:
-            self.notes.append(f"{self._untimed} pictures without a time, counted by the mean rate")
+            self.notes.append(
+                f"{_pictures(self._untimed)} without a time, counted by the mean rate"
+            )
         if self._left_out:
             self.notes.append(
-                f"{self._left_out} pictures left out, whose time is not after that of the one "
-                "shown before"
+                f"{_pictures(self._left_out)} left out: time not after that of the one shown before"
             )
+
+
+def _pictures(count: int) -> str:
+    return "1 picture" if count == 1 else f"{count} pictures"
 
 
 def open_video(path: str | Path, *, facts: VideoFacts | None = None) -> VideoReader:

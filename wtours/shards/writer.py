@@ -161,9 +161,12 @@ class ShardSetWriter:
         fault: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._open is not None:
-            self._open.abandon()
-        shutil.rmtree(self.partial, ignore_errors=True)
+        try:
+            if self._open is not None:
+                self._open.abandon()
+        finally:
+            # Closing writes what is buffered, which fails where the disk is full.
+            shutil.rmtree(self.partial, ignore_errors=True)
 
     def start_tar(self) -> None:
         """End the open tar, if any: the next picture begins another one."""
