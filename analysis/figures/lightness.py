@@ -1,0 +1,125 @@
+"""Lightness over time, one panel a video (Figure 2 of the paper, extended to whole videos)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from analysis.figures.style import (
+    BLUE,
+    GREY,
+    INK,
+    SKY,
+    VERMILION,
+    drawing,
+    duration_text,
+    new_figure,
+    say,
+    set_time_axis,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LightnessPanel:
+    """What the panel of one video shows."""
+
+    video: str
+    duration_s: float
+    curve: pd.DataFrame
+    """As `envelope` returns it."""
+    cuts_s: Sequence[float] | None
+    """None where cuts were not sought."""
+    window_s: float
+    """Of the moving median."""
+
+
+def draw_lightness(
+    panels: Sequence[LightnessPanel], *, bright_from: float, dark_below: float
+) -> Figure:
+    """Draw L* over time: the pixels' 5-95 % band, the pictures' means, their moving median, cuts.
+
+    Args:
+        panels: 1 to 10 videos; over three stand in two columns.
+        bright_from: mean L* from which a picture is bright.
+        dark_below: mean L* under which it is dark.
+    """
+    columns = 1 if len(panels) <= 3 else 2
+    rows = -(-len(panels) // columns)
+    with drawing():
+        figure = new_figure(height_in=0.7 + rows * 2.1)
+        grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+        for axes in grid.flat[len(panels) :]:
+            axes.set_axis_off()
+        for axes, panel in zip(grid.flat, panels, strict=False):
+            _draw_panel(axes, panel, bounds=(bright_from, dark_below))
+        for axes in grid[:, 0]:
+            axes.set_ylabel("lightness L*")
+        figure.legend(handles=_legend(panels), loc="outside upper left", ncols=4, handlelength=1.6)
+    return figure
+
+
+def _draw_panel(axes: Axes, panel: LightnessPanel, *, bounds: tuple[float, float]) -> None:
+    axes.set_title(f"{panel.video}  ({duration_text(panel.duration_s)})")
+    unit = set_time_axis(axes, panel.duration_s)
+    axes.set_ylim(0, 100)
+    axes.set_yticks([0, 25, 50, 75, 100])
+    curve = panel.curve
+    if curve["median"].notna().any():
+        time = curve["time_s"].to_numpy() / unit.seconds
+        alone = len(curve) == 1  # a line of one point would not be seen
+        _draw_band(axes, time, curve["low"], curve["high"], colour=SKY, alpha=0.38, alone=alone)
+        means = curve["mean_low"], curve["mean_high"]
+        _draw_band(axes, time, *means, colour=BLUE, alpha=0.55, alone=alone, edge=0.8)
+        dot = "o" if alone else None
+        axes.plot(time, curve["median"], color=INK, lw=1.8, marker=dot, clip_on=not alone)
+    else:
+        say(axes, "no picture has a lightness")
+    for bound in bounds:
+        axes.axhline(bound, color=GREY, lw=0.8, dashes=(1, 3), zorder=0)
+    heights = (bounds[0] + 100) / 2, sum(bounds) / 2, bounds[1] / 2
+    for name, height in zip(("bright", "dim", "dark"), heights, strict=True):
+        beside = axes.get_yaxis_transform()
+        axes.text(1.008, height, name, color=GREY, fontsize=9.5, va="center", transform=beside)
+    if panel.cuts_s is not None and len(panel.cuts_s):
+        cuts = np.asarray(panel.cuts_s) / unit.seconds
+        many = len(cuts) > 60
+        axes.vlines(cuts, 93 if many else 0, 100, color=VERMILION, lw=0.5 if many else 1.1)
+    elif panel.cuts_s is None:
+        note = "cuts were not sought"
+        axes.set_title(note, loc="right", fontsize=10, fontweight="normal", color=GREY)
+
+
+def _draw_band(
+    axes: Axes,
+    time: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+    low: "pd.Series[float]",
+    high: "pd.Series[float]",
+    *,
+    colour: str,
+    alpha: float,
+    alone: bool,
+    edge: float = 0.0,
+) -> None:
+    if alone:
+        axes.vlines(time, low, high, color=colour, alpha=alpha, lw=6, clip_on=False)
+    else:
+        axes.fill_between(time, low, high, color=colour, alpha=alpha, lw=edge)
+
+
+def _legend(panels: Sequence[LightnessPanel]) -> list[Artist]:
+    windows_s = [panel.window_s for panel in panels]
+    ends = dict.fromkeys(f"{edge_s:.3g}" for edge_s in (min(windows_s), max(windows_s)))
+    window = " to ".join(ends)
+    entries: list[Artist] = [
+        Patch(color=SKY, alpha=0.38, label="5th to 95th percentile of pixels"),
+        Patch(color=BLUE, alpha=0.55, label="mean of each picture"),
+        Line2D([], [], color=INK, lw=1.8, label=f"moving median over {window} s"),
+    ]
+    cut = Line2D([], [], color=VERMILION, lw=1.4, label="cut")
+    return [*entries, cut] if any(panel.cuts_s for panel in panels) else entries

@@ -1,0 +1,139 @@
+"""What all figures share: colours, type, the axis of time, and how a figure becomes bytes.
+
+Figures are objects of their own (`matplotlib.figure.Figure`); pyplot and its global state are not
+used. The style stands in a context around drawing and saving, and leaves no trace.
+"""
+
+import io
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+# Okabe and Ito's palette, told apart by colour-blind readers and in grey (jfly.uni-koeln.de/color).
+BLUE, SKY, VERMILION, ORANGE = "#0072B2", "#56B4E9", "#D55E00", "#E69F00"
+INK, GREY, FAINT = "#222222", "#6E6E6E", "#D9D9D9"
+
+WIDTH_IN = 10.0
+MAX_PANELS = 10
+"""Videos in one figure; more go to a next one."""
+
+STYLE: dict[Any, Any] = {
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 11,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "figure.facecolor": "white",
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so that figures are alike everywhere
+    "font.size": 11,
+    "legend.fontsize": 10.5,
+    "legend.frameon": False,
+    "savefig.dpi": 160,
+    "svg.hashsalt": "wtours",  # names inside an SVG depend on its content alone
+    "text.color": INK,
+    "text.usetex": False,
+    "xtick.color": GREY,
+    "xtick.labelcolor": INK,
+    "xtick.labelsize": 10.5,
+    "ytick.color": GREY,
+    "ytick.labelcolor": INK,
+    "ytick.labelsize": 10.5,
+}
+
+
+_DRAWN = (
+    *("axes", "figure", "font", "grid", "hatch", "image", "legend", "lines", "mathtext", "patch"),
+    *("path", "savefig", "svg", "text", "xaxis", "xtick", "yaxis", "ytick"),
+)
+"""Groups of matplotlib's settings that change how our figures look."""
+
+
+def drawing() -> AbstractContextManager[None]:
+    """Return the context in which figures are drawn: matplotlib's defaults with our style on top.
+
+    The defaults are matplotlib's own, not those of a user's matplotlibrc.
+
+    >>> with drawing():
+    ...     figure = new_figure(height_in=2)
+    """
+    defaults = {
+        name: mpl.rcParamsDefault[name]
+        for name in mpl.rcParamsDefault
+        if name.partition(".")[0] in _DRAWN
+    }
+    return mpl.rc_context({**defaults, **STYLE})
+
+
+def new_figure(*, height_in: float, hspace: float = 0.04) -> Figure:
+    """Return an empty figure of the common width, laid out so that nothing overlaps.
+
+    Args:
+        height_in: inches.
+        hspace: space between rows, as a share of their mean height.
+    """
+    layout = ConstrainedLayoutEngine(h_pad=0.05, w_pad=0.06, hspace=hspace, wspace=0.03)
+    return Figure(figsize=(WIDTH_IN, height_in), layout=layout)
+
+
+def encode(figure: Figure, kind: Literal["png", "svg", "jpg"]) -> bytes:
+    """Return a figure as the bytes of a file, the same bytes for the same figure."""
+    buffer = io.BytesIO()
+    metadata = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}, "jpg": None}
+    with drawing():
+        figure.savefig(buffer, format=kind, metadata=metadata[kind])
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeUnit:
+    """The unit in which an axis counts time."""
+
+    name: str
+    seconds: float
+
+
+def time_unit(duration_s: float) -> TimeUnit:
+    """Return seconds up to 3 minutes, minutes up to 3 hours, then hours."""
+    if duration_s <= 180:
+        return TimeUnit(name="s", seconds=1)
+    if duration_s <= 3 * 3600:
+        return TimeUnit(name="min", seconds=60)
+    return TimeUnit(name="h", seconds=3600)
+
+
+def set_time_axis(axes: Axes, duration_s: float) -> TimeUnit:
+    """Let an axis go from 0 to a video's end; return the unit its data must be in."""
+    unit = time_unit(duration_s)
+    axes.set_xlim(0, max(duration_s, 1e-3) / unit.seconds)
+    axes.set_xlabel(f"time ({unit.name})")
+    return unit
+
+
+def say(axes: Axes, text: str) -> None:
+    """Write in the middle of an axis why nothing is drawn there."""
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=GREY)
+
+
+def duration_text(duration_s: float) -> str:
+    """Return a duration as people write it.
+
+    >>> duration_text(6600), duration_text(75.4), duration_text(4.04)
+    ('1 h 50 min', '1 min 15 s', '4 s')
+    """
+    if duration_s < 59.95:
+        text = f"{duration_s:.1f}" if duration_s < 9.95 else f"{duration_s:.0f}"
+        return f"{text.removesuffix('.0')} s"
+    minutes, seconds = divmod(round(duration_s), 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds} s" if seconds else f"{minutes} min"
+    hours, minutes = divmod(round(duration_s / 60), 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
