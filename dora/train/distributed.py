@@ -1,0 +1,116 @@
+"""Processes of one run: started by torchrun, or one process alone."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed, nn
+
+from dora.errors import DoraError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a process stands among those of its run."""
+
+    rank: int
+    world_size: int
+    local_rank: int
+    """Its number on its own machine, which chooses its GPU."""
+
+
+def place_from_torchrun() -> Place:
+    """Return the place that torchrun's environment tells, or that of a process alone.
+
+    Raises:
+        DoraError: the environment is incomplete or no number.
+    """
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+    given = {name: os.environ[name] for name in names if name in os.environ}
+    if not given:
+        return Place(rank=0, world_size=1, local_rank=0)
+    try:
+        rank, world_size, local_rank = (int(given[name]) for name in names)
+    except (KeyError, ValueError) as error:
+        raise DoraError(
+            f"the environment has {given or 'nothing'} where torchrun sets {', '.join(names)}",
+            remedy="start several processes by torchrun, or unset these variables",
+        ) from error
+    return Place(rank=rank, world_size=world_size, local_rank=local_rank)
+
+
+@contextmanager
+def process_group(device: torch.device) -> Iterator[Place]:
+    """Join the processes of the run for the time of the block: NCCL on GPUs, gloo on CPUs.
+
+    A process that torchrun did not start stays alone, and every function here is then the identity.
+    """
+    place = place_from_torchrun()
+    if "WORLD_SIZE" not in os.environ:
+        yield place
+        return
+    on_gpu = device.type == "cuda"
+    distributed.init_process_group(
+        "nccl" if on_gpu else "gloo", device_id=device if on_gpu else None
+    )
+    try:
+        yield place
+    finally:
+        distributed.destroy_process_group()
+
+
+def rank() -> int:
+    """Return the number of this process, from 0."""
+    return distributed.get_rank() if _joined() else 0
+
+
+def world_size() -> int:
+    """Return the number of processes."""
+    return distributed.get_world_size() if _joined() else 1
+
+
+def barrier() -> None:
+    """Wait until all processes are here."""
+    if _joined():
+        distributed.barrier()
+
+
+def mean_over_ranks(values: Tensor) -> Tensor:
+    """Return the mean of a tensor over all processes; its own values where there is one."""
+    if world_size() == 1:
+        return values
+    total = values.detach().clone()
+    distributed.all_reduce(total)
+    return total / world_size()
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Replace every gradient by its mean over all processes, in one reduction.
+
+    Exact for losses that are means over clips, because every process holds equally many. All
+    processes must have gradients for the same parameters.
+    """
+    if world_size() == 1:
+        return
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    distributed.all_reduce(flat)
+    flat /= world_size()
+    pieces = torch.split(flat, [gradient.numel() for gradient in gradients])
+    for gradient, piece in zip(gradients, pieces, strict=True):
+        gradient.copy_(piece.view_as(gradient))
+
+
+def broadcast_module(module: nn.Module) -> None:
+    """Give every process the parameters and buffers of process 0."""
+    if world_size() == 1:
+        return
+    with torch.no_grad():
+        for tensor in [*module.parameters(), *module.buffers()]:
+            distributed.broadcast(tensor, src=0)
+
+
+def _joined() -> bool:
+    return distributed.is_available() and distributed.is_initialized()
