@@ -33,11 +33,11 @@ Image = NDArray[np.uint8]
 
 _SHOTS = 3
 _MIN_DURATION_S = 1.0
-_WALL_PX_PER_M = 150
+_WALL_PX_PER_M = 120
 """Detail of walls and floors in a picture 720 px high; a wall 2.5 m away is then enlarged by
 2.6."""
 _KEYFRAME_S = 2
-_ENCODER_OPTIONS = {"preset": "veryfast", "crf": "20", "sc_threshold": "0", "bf": "2"}
+_ENCODER_OPTIONS = {"preset": "superfast", "crf": "22", "sc_threshold": "0", "bf": "2"}
 _ENCODER_THREADS = 2
 """Fixed, because x264 divides its work by it, and so the bytes depend on it."""
 _BT709 = 1

@@ -18,9 +18,9 @@ _MEETING_LOSS_M = 1.7
 """How much less way is made because of it: the pace falls by 1.06 m/s at most, and never below
 zero."""
 _DODGE_M = 0.4
-_GLANCE_S = 1.8
-"""Time to turn the head, and again to turn it back: at 0.5 rad it peaks at 30 degrees a second."""
-_GLANCE_HOLD_S = 1.2
+_GLANCE_S = 2.2
+"""Time to turn the head, and again to turn it back: at 0.45 rad it peaks at 22 degrees a second."""
+_GLANCE_HOLD_S = 1.0
 
 
 def ease(share: float) -> float:
@@ -123,7 +123,7 @@ def plan_stroll(duration_s: float, *, rng: np.random.Generator) -> Stroll:
     )
     half_s = _GLANCE_S + _GLANCE_HOLD_S / 2
     glances = tuple(
-        Glance(start_s=(k + 1) * between_s - half_s, yaw=0.5 * side * (-1) ** k)
+        Glance(start_s=(k + 1) * between_s - half_s, yaw=0.45 * side * (-1) ** k)
         for k in range(count - 1)
     )
     phase = float(rng.uniform(0, 2 * np.pi))

@@ -92,10 +92,10 @@ def _wall(colour: Colour, *, px_per_m: float) -> Image:
 
 def _floor(px_per_m: float) -> list[Texture]:
     """Return parquet for one room, in pieces of 3 m, the nearest first."""
-    wood = textures.tinted("brick.png", (132, 92, 60), contrast=0.2)
+    wood = textures.tinted("brick.png", (132, 92, 60), contrast=0.1)
     width = 2 * _HALF_M
     floor = textures.tiled(wood, tile_m=2.0, width_m=width, height_m=_ROOM_M, px_per_m=px_per_m)
-    carpet = textures.tinted("grass.png", (124, 38, 42), contrast=0.12)
+    carpet = textures.tinted("grass.png", (124, 38, 42), contrast=0.07)
     runner = textures.tiled(carpet, tile_m=1.2, width_m=2.0, height_m=_ROOM_M, px_per_m=px_per_m)
     left = (floor.shape[1] - runner.shape[1]) // 2
     floor[:, left : left + runner.shape[1]] = runner

@@ -24,11 +24,13 @@ _SQUARE = np.array([[0, 1, 1, 0], [0, 0, 1, 1], [1, 1, 1, 1]], float)
 
 NEAR_M = 0.15
 """Nothing closer to the camera plane is drawn."""
-FAR_M = 55.0
+FAR_M = 62.0
 """Nothing farther along the street is drawn; the places close their view before."""
 FOCAL_WIDTHS = 0.75
 """Focal length in picture widths: 67 degrees from left to right, as wide as an action camera's
 linear view."""
+DRAWN_HEIGHT_PX = 540
+"""Higher pictures are drawn at this height and enlarged: a quarter less time to draw."""
 FACE_MIN_HEIGHT = 1 / 48
 """Faces lower than this share of the picture's height (15 px of 720) do not count as visible."""
 
@@ -188,11 +190,15 @@ class Painter:
 
     Args:
         place: what to draw.
-        width, height: size of the picture, px.
+        width, height: size of the pictures that `draw` returns, px.
     """
 
     def __init__(self, place: Place, *, width: int, height: int) -> None:
-        self.place, self.width, self.height = place, width, height
+        self.place = place
+        self._size = (width, height)
+        self._enlarged = max(1.0, height / DRAWN_HEIGHT_PX)
+        width, height = round(width / self._enlarged), round(height / self._enlarged)
+        self.width, self.height = width, height
         focal_px = FOCAL_WIDTHS * width
         self._lens = np.array(
             [[focal_px, 0, (width - 1) / 2], [0, focal_px, (height - 1) / 2], [0, 0, 1]]
@@ -220,7 +226,14 @@ class Painter:
         lit = cv2.convertScaleAbs(
             cv2.cvtColor(self._canvas, cv2.COLOR_RGBA2RGB), alpha=self.place.gain(share)
         )
-        return np.asarray(lit, np.uint8), tuple(face.box for face in faces if face.shown > 0.5)
+        if self._enlarged > 1:
+            lit = cv2.resize(lit, self._size, interpolation=cv2.INTER_LINEAR)
+        zoom = self._enlarged
+        return np.asarray(lit, np.uint8), tuple(
+            (face.box[0] * zoom, face.box[1] * zoom, face.box[2] * zoom, face.box[3] * zoom)
+            for face in faces
+            if face.shown > 0.5
+        )
 
     def _near(self, batch: _Batch, pose: Pose) -> NDArray[np.intp]:
         ends = batch.corner[:, 2, None] + np.column_stack(

@@ -11,7 +11,7 @@ from wtours.sample_world.render import Image, Place, Surface, Texture
 from wtours.sample_world.textures import Colour
 
 HALF_STREET_M = 3.2
-_BEFORE_M, _BEYOND_M = 6.0, 36.0
+_BEFORE_M, _BEYOND_M = 6.0, 30.0
 """How far a place goes on behind the camera's first and beyond its last position."""
 
 
@@ -109,9 +109,9 @@ def night_street(stroll: Stroll, *, px_per_m: float, rng: np.random.Generator) -
     still = [*_heaven(np.asarray(night, np.uint8)), _moon()]
     still += _street(_NIGHT, end_m, px_per_m=px_per_m, rng=rng)
     still += _far_end(("astronaut.png", "brick.png"), (50, 54, 76), end_m, px_per_m=px_per_m)
-    movers = cast.people(stroll, px_per_m=px_per_m)
+    movers = cast.people(stroll, px_per_m=px_per_m, light=0.75)
     movers += cast.things(
-        stroll, ("motorcycle", "wheel", "horse", "cat", "cameraman"), px_per_m=px_per_m
+        stroll, ("motorcycle", "wheel", "horse", "cat", "cameraman"), px_per_m=px_per_m, light=0.75
     )
     return Place(
         still=still, movers=movers, haze=(14, 18, 40), gain=lambda share: 0.95 - 0.5 * share
@@ -143,7 +143,7 @@ def _heaven(picture: Image) -> list[Surface]:
 
 
 def _moon() -> Surface:
-    disc = Texture(textures.cut_object("planet"))
+    disc = Texture(textures.cut_object("planet")[0])
     return parts.facing(
         disc, x_m=(8, 18), y_m=(27, 37), z_m=95, room=98, layer=parts.SKY, cutout=True, endless=True
     )
@@ -225,7 +225,8 @@ def _lamps(look: StreetLook, end_m: float, *, px_per_m: float) -> list[Surface]:
 def _house(look: StreetLook, kind: int, *, px_per_m: float, rng: np.random.Generator) -> _House:
     width, height = float(rng.uniform(6.2, 8.4)), float(rng.choice([5.2, 6.4, 8.2]))
     material, colour = look.walls[kind]
-    tile = textures.tinted(material, colour, contrast=0.14, turn=material == "brick.png")
+    brick = material == "brick.png"
+    tile = textures.tinted(material, colour, contrast=0.1 if brick else 0.05, turn=brick)
     scale = px_per_m
     wall = textures.tiled(tile, tile_m=1.6, width_m=width, height_m=height, px_per_m=scale)
     trim = (min(255, colour[0] + 24), min(255, colour[1] + 26), min(255, colour[2] + 30))
@@ -258,10 +259,10 @@ def _lamplight(image: Image, middle: tuple[float, float], reach: float, least: f
 
 
 def _road(look: StreetLook, end_m: float, *, px_per_m: float) -> list[Surface]:
-    """Return 8 m of road and pavement, again and again, in pieces of 2 m."""
+    """Return 8 m of road and pavement, again and again, in pieces of 4 m."""
     width, length = 2 * HALF_STREET_M, 8.0
-    stone = textures.tinted("gravel.png", look.ground, contrast=0.13)
-    slabs = textures.tinted("brick.png", look.kerb, contrast=0.1, turn=True)
+    stone = textures.tinted("gravel.png", look.ground, contrast=0.07)
+    slabs = textures.tinted("brick.png", look.kerb, contrast=0.07, turn=True)
     road = textures.tiled(stone, tile_m=1.5, width_m=width, height_m=length, px_per_m=px_per_m)
     pavement = textures.tiled(slabs, tile_m=3.0, width_m=1.0, height_m=length, px_per_m=px_per_m)
     road[:, : pavement.shape[1]] = pavement
@@ -273,13 +274,13 @@ def _road(look: StreetLook, end_m: float, *, px_per_m: float) -> list[Surface]:
     cv2.circle(road, middle, round(0.33 * px_per_m), tuple(int(c * 0.5) for c in look.ground), -1)
     if look.light < 1:
         _lamplight(road, middle, 3.0 * px_per_m, look.light)
-    quarters = [
-        Texture(textures.opaque(np.ascontiguousarray(q))) for q in np.array_split(road, 4)[::-1]
+    halves = [
+        Texture(textures.opaque(np.ascontiguousarray(q))) for q in np.array_split(road, 2)[::-1]
     ]
     across = (-HALF_STREET_M, HALF_STREET_M)
-    starts = np.arange(-_BEFORE_M, end_m, 2.0)
+    starts = np.arange(-_BEFORE_M, end_m, 4.0)
     return [
-        parts.level(quarters[i % 4], x_m=across, z_m=(float(z), float(z) + 2.0))
+        parts.level(halves[i % 2], x_m=across, z_m=(float(z), float(z) + 4.0))
         for i, z in enumerate(starts)
     ]
 
@@ -305,7 +306,7 @@ def _far_end(
 ) -> list[Surface]:
     """Return the house that closes a street, with a photograph as large as its front."""
     wall = textures.tiled(
-        textures.tinted(names[1], colour, contrast=0.12),
+        textures.tinted(names[1], colour, contrast=0.05),
         tile_m=2,
         width_m=16,
         height_m=7,

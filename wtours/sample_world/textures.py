@@ -104,6 +104,12 @@ def masked(rgb: Image, mask: Image) -> Image:
     return np.dstack([cv2.multiply(rgb, alpha, scale=1 / 255), mask])
 
 
+def dimmed(rgba: Image, light: float) -> Image:
+    """Return the image with its colours, but not its alpha, multiplied by `light`."""
+    dark = cv2.convertScaleAbs(rgba, alpha=light)
+    return np.dstack([dark[..., :3], rgba[..., 3]])
+
+
 def resized(image: Image, width: float, height: float) -> Image:
     """Return the image at this size in px, averaged when it shrinks."""
     size = (max(2, round(width)), max(2, round(height)))
@@ -119,9 +125,16 @@ def _outline(text: str, rgb: Image) -> Image:
     return masked(rgb, np.asarray(cv2.GaussianBlur(mask, (5, 5), 0), np.uint8))
 
 
-def _cropped(rgba: Image) -> Image:
+def _cropped(rgba: Image, face: Box | None) -> tuple[Image, tuple[Box, ...]]:
+    """Cut away what is empty but for a pixel, and give a face (px) in shares of the rest."""
     left, top, width, height = cv2.boundingRect((rgba[..., 3] > 0).astype(np.uint8))
-    return np.ascontiguousarray(rgba[top : top + height, left : left + width])
+    whole = _bordered(rgba[top : top + height, left : left + width])
+    if face is None:
+        return whole, ()
+    wide, high = whole.shape[1], whole.shape[0]
+    x0, y0, x1, y1 = face
+    x, y = left - 1, top - 1
+    return whole, (((x0 - x) / wide, (y0 - y) / high, (x1 - x) / wide, (y1 - y) / high),)
 
 
 def _bordered(rgba: Image) -> Image:
@@ -168,24 +181,25 @@ def astronaut_face_share() -> Box:
     return x0 / 512, y0 / (512 + _LEGS_PX), x1 / 512, y1 / (512 + _LEGS_PX)
 
 
-def cut_object(name: str) -> Image:
-    """Return a cut-out object: motorcycle, cameraman, cup, horse, ball, planet, wheel, sign or
-    cat.
+def cut_object(name: str) -> tuple[Image, tuple[Box, ...]]:
+    """Return a cut-out object and its faces, in shares of the picture.
+
+    Args:
+        name: motorcycle, cameraman, cup, horse, ball, planet, wheel, sign or cat.
     """
     if name == "horse":
         mask = np.asarray(255 - photograph("horse.png")[..., 0], np.uint8)
         coat = resized(photograph("ihc.png"), mask.shape[1], mask.shape[0])
-        return _bordered(_cropped(masked(coat, mask)))
+        return _cropped(masked(coat, mask), None)
     if name in _TRACED:
         source, outline = _TRACED[name]
-        return _bordered(_cropped(_outline(outline, photograph(source))))
+        return _cropped(_outline(outline, photograph(source)), FACES.get(source))
     rgb = photograph(_ROUND[name])
     side = min(rgb.shape[:2])
-    left = round({"cat": 0.3}.get(name, 0.5) * (rgb.shape[1] - side))
-    rgb = resized(rgb[:side, left : left + side], 360, 360)
-    mask = np.zeros((360, 360), np.uint8)
-    cv2.circle(mask, (180, 180), 176, 255, -1, cv2.LINE_AA)
-    return _bordered(masked(rgb, mask))
+    left = round((0.3 if name == "cat" else 0.5) * (rgb.shape[1] - side))
+    disc = np.zeros((360, 360), np.uint8)
+    cv2.circle(disc, (180, 180), 176, 255, -1, cv2.LINE_AA)
+    return _cropped(masked(resized(rgb[:side, left : left + side], 360, 360), disc), None)
 
 
 def shadow() -> Image:
