@@ -332,11 +332,11 @@ def test_full_disk_is_told_before_and_while_writing(
         free = 1000
 
     monkeypatch.setattr(landing_module.shutil, "disk_usage", lambda folder: Usage)
-    with pytest.raises(DiskFullError, match=r"no room is left on the disk: \d+ bytes more"):
+    with pytest.raises(DiskFullError, match=r"no room is left on the disk: \d+ kB more"):
         fetch(tmp_path, http(site))
     Usage.free = 10**12
     with (
-        pytest.raises(DiskFullError, match=r"walk\.part: no room .* 900 bytes more"),
+        pytest.raises(DiskFullError, match=r"walk\.part: no room .* 900 B more"),
         landing_module.room_on_disk(tmp_path / "walk.part", 1000),
     ):
         _fill_disk(tmp_path / "walk.part")

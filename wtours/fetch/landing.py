@@ -15,6 +15,7 @@ from typing import Any
 
 from wtours.containers import VIDEO_EXTENSIONS
 from wtours.errors import WtoursError
+from wtours.progress import size_text
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 """Error numbers of a disk, or of a user's share of it, that is full."""
@@ -129,11 +130,3 @@ def disk_full(path: Path, missing_bytes: int | None) -> DiskFullError:
         f"{path}: no room is left on the disk{missing}",
         remedy="free some room or name another folder with --out; what is there will be continued",
     )
-
-
-def size_text(size_bytes: int) -> str:
-    """Return a number of bytes as it is read: 12.3 GB, 4.5 MB, 67 bytes."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
-        if size_bytes >= factor:
-            return f"{size_bytes / factor:.1f} {unit}"
-    return f"{size_bytes} bytes"

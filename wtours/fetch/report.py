@@ -6,8 +6,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from wtours.fetch.landing import Landing, size_text
+from wtours.fetch.landing import Landing
 from wtours.manifest import Manifest, Video, read_manifest
+from wtours.progress import size_text
 from wtours.provenance import Provenance
 
 
