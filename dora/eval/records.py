@@ -1,17 +1,15 @@
 """What an evaluation leaves: a table for people, and a JSON record with everything chosen."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 from rich.table import Table
 
-from dora.errors import DoraError
 from dora.eval.knn import KnnResult
+from dora.whole_file import whole_file
 
 
 def knn_table(results: Mapping[str, KnnResult]) -> Table:
@@ -51,21 +49,6 @@ def write_record(path: Path, result: KnnResult, *, weights: str) -> None:
         DoraError: it cannot be written.
     """
     record: dict[str, Any] = {"weights": weights, **asdict(result)}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}.", encoding="utf-8", delete=False
-        ) as part:
-            try:
-                json.dump(record, part, indent=2, ensure_ascii=False)
-                part.write("\n")
-                part.flush()
-                os.fsync(part.fileno())
-                Path(part.name).replace(path)
-            except BaseException:
-                Path(part.name).unlink(missing_ok=True)
-                raise
-    except OSError as fault:
-        raise DoraError(
-            f"{path} cannot be written ({fault.strerror})", remedy="make room, or name another file"
-        ) from fault
+    text = json.dumps(record, indent=2, ensure_ascii=False)
+    with whole_file(path, remedy="make room, or name another file") as partial:
+        partial.write_text(text + "\n", encoding="utf-8")

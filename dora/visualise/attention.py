@@ -88,6 +88,6 @@ def _sheet(clip: ShownClip, maps: Sequence[NDArray[np.float32]], *, label: str) 
     return compose_sheet(
         rows,
         title=f"[CLS] attention, last block: {clip.video}, from {clip.times_s[0]:.2f} s",
-        footer=f"{label}. {grid[1]} x {grid[0]} patches; each map by itself from dark (0) to light "
-        f"(its largest). {clip.attribution}",
+        footer=f"{label}. {grid[1]} x {grid[0]} patches; each map from dark (its smallest value) "
+        f"to light (its largest). {clip.attribution}",
     )

@@ -1,14 +1,12 @@
 """Pictures in rows and columns with captions, as one picture."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from PIL import Image, ImageDraw, ImageFont
 
-from dora.errors import DoraError
+from dora.whole_file import whole_file
 
 _GAP_PX = 8
 _MARGIN_PX = 20
@@ -78,22 +76,8 @@ def save_png(picture: Image.Image, path: Path) -> Path:
     Raises:
         DoraError: it cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as part:
-            try:
-                picture.save(part, "PNG")
-                part.flush()
-                os.fsync(part.fileno())
-                Path(part.name).replace(path)
-            except BaseException:
-                Path(part.name).unlink(missing_ok=True)
-                raise
-    except OSError as fault:
-        raise DoraError(
-            f"{path} cannot be written ({fault.strerror})",
-            remedy="make room, or give another --out",
-        ) from fault
+    with whole_file(path) as partial:
+        picture.save(partial, "PNG")
     return path
 
 

@@ -1,5 +1,7 @@
 """Maps over patches as pictures, and masks of objects over a picture."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -10,6 +12,7 @@ _FILL = 0.5
 """Share of an object's colour in the middle of its mask."""
 _DIM = 0.7
 """Brightness of what belongs to no object."""
+_LINE = (215, 215, 215)
 
 
 def map_picture(
@@ -17,18 +20,24 @@ def map_picture(
     size: tuple[int, int],
     *,
     colour: tuple[int, int, int] | None = None,
+    mask: NDArray[np.bool_] | None = None,
 ) -> Image.Image:
-    """Return a map over patches as a picture; its largest value is the lightest.
+    """Return a map over patches as a picture, from its smallest value (dark) to its largest.
 
     Args:
-        values: (gh, gw), 0 or more.
+        values: (gh, gw).
         size: width and height of the picture in pixels.
         colour: of the object; None: dark to light through red.
+        mask: (gh, gw), drawn as an outline.
     """
-    scaled = (values / max(float(values.max()), 1e-12)).astype(np.float32)
+    low, high = float(values.min()), float(values.max())
+    scaled = ((values - low) / max(high - low, 1e-12)).astype(np.float32)
     smooth = Image.fromarray(scaled).resize(size, Image.Resampling.BILINEAR)
     shown = np.asarray(smooth).clip(0, 1)
-    return Image.fromarray(heat(shown) if colour is None else tint(shown, colour))
+    pixels = heat(shown) if colour is None else tint(shown, colour)
+    if mask is not None:
+        pixels[_outline(_enlarge(mask, size), 1)] = _LINE
+    return Image.fromarray(pixels)
 
 
 def mask_overlay(
@@ -44,10 +53,7 @@ def mask_overlay(
         peaks_K2: (K, 2): where to put each number, x and y as shares of width and height.
     """
     pixels = np.asarray(picture, dtype=np.float32)
-    large = [
-        np.asarray(Image.fromarray(mask).resize(picture.size, Image.Resampling.NEAREST))
-        for mask in masks_Khw
-    ]
+    large = [_enlarge(mask, picture.size) for mask in masks_Khw]
     colours = np.asarray([object_colour(k) for k in range(len(large))], dtype=np.float32)
     covered = np.sum(large, axis=0)[..., None].astype(np.float32)
     mixed = np.sum([m[..., None] * c for m, c in zip(large, colours, strict=True)], axis=0)
@@ -57,10 +63,16 @@ def mask_overlay(
     for mask, colour in zip(large, colours, strict=True):
         shown[_outline(mask, line_px)] = colour
     result = Image.fromarray(shown.round().clip(0, 255).astype(np.uint8))
+    taken: list[tuple[float, float]] = []
     for k, mask in enumerate(large):
         if mask.any():
-            _write_number(result, k, peaks_K2[k])
+            taken.append(_write_number(result, k, peaks_K2[k], taken))
     return result
+
+
+def _enlarge(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return a mask over patches as one of pixels."""
+    return np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
 
 
 def _outline(mask: NDArray[np.bool_], line_px: int) -> NDArray[np.bool_]:
@@ -74,15 +86,29 @@ def _outline(mask: NDArray[np.bool_], line_px: int) -> NDArray[np.bool_]:
     return mask & ~inner
 
 
-def _write_number(picture: Image.Image, k: int, peak: NDArray[np.float64]) -> None:
-    """Write an object's number in a disc of its colour, wholly inside the picture."""
-    radius = max(7, round(min(picture.size) / 26))
+def _write_number(
+    picture: Image.Image,
+    k: int,
+    peak: NDArray[np.float64],
+    taken: Sequence[tuple[float, float]],
+) -> tuple[float, float]:
+    """Write an object's number in a disc of its colour; return the disc's middle.
+
+    The disc lies wholly inside the picture and, along a line, beside those that are there already.
+    """
+    radius = max(7, round(min(picture.size) / 24))
     x, y = (
         min(max(share * side, radius + 1), side - radius - 1)
         for share, side in zip(peak, picture.size, strict=True)
     )
+    step = 2 * radius if x < picture.width / 2 else -2 * radius
+    while any(abs(x - other_x) < 2 * radius > abs(y - other_y) for other_x, other_y in taken):
+        if not 0 < x + step < picture.width:
+            break
+        x += step
     draw = ImageDraw.Draw(picture)
     box = (x - radius, y - radius, x + radius, y + radius)
     draw.ellipse(box, fill=object_colour(k), outline="black", width=max(1, radius // 7))
-    font = ImageFont.load_default(radius * 1.35)
+    font = ImageFont.load_default(radius * 1.45)
     draw.text((x, y), str(k + 1), fill="black", font=font, anchor="mm")
+    return x, y

@@ -1,17 +1,15 @@
 """Pictures as an H.264 video; the only file of `dora` that encodes."""
 
-import os
 from collections.abc import Iterable
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import IO
 
 import numpy as np
 from PIL import Image
 
 from dora.errors import DoraError
+from dora.whole_file import whole_file
 
 _SMOOTH_HZ = 10
 """Players seek badly in videos of fewer pictures a second; slow ones repeat each."""
@@ -31,26 +29,12 @@ def render_video(pictures: Iterable[Image.Image], path: Path, *, rate_hz: Fracti
     Raises:
         DoraError: the file cannot be written, or PyAV has no H.264 encoder.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as part:
-            try:
-                _encode(pictures, part, rate_hz=rate_hz)
-                part.flush()
-                os.fsync(part.fileno())
-                Path(part.name).replace(path)
-            except BaseException:
-                Path(part.name).unlink(missing_ok=True)
-                raise
-    except OSError as fault:
-        raise DoraError(
-            f"{path} cannot be written ({fault.strerror})",
-            remedy="make room, or give another --out",
-        ) from fault
+    with whole_file(path) as partial:
+        _encode(pictures, partial, rate_hz=rate_hz)
     return path
 
 
-def _encode(pictures: Iterable[Image.Image], file: IO[bytes], *, rate_hz: Fraction) -> None:
+def _encode(pictures: Iterable[Image.Image], path: Path, *, rate_hz: Fraction) -> None:
     import av  # here, so that a GPU node that trains needs no video library
 
     if "libx264" not in av.codecs_available:
@@ -59,7 +43,7 @@ def _encode(pictures: Iterable[Image.Image], file: IO[bytes], *, rate_hz: Fracti
             remedy="install PyAV from its wheel: pip install --force-reinstall av",
         )
     repeats = max(1, ceil(_SMOOTH_HZ / rate_hz))
-    with av.open(file, "w", format="mp4", options={"movflags": "faststart"}) as container:
+    with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
         stream = None
         for picture in pictures:
             if stream is None:

@@ -91,9 +91,7 @@ def visualise_tracks(
     stem = f"{clip.video}_{clip.times_s[0]:.2f}s_tracks"
     rate_hz = _CLIP_HZ if choice.seconds is None else min(clip.kept_rate, _LARGEST_HZ)
     return [
-        render_video(
-            _video_frames(clip, maps, label=network.label), out / f"{stem}.mp4", rate_hz=rate_hz
-        ),
+        render_video(_video_frames(clip, maps), out / f"{stem}.mp4", rate_hz=rate_hz),
         save_png(_sheet(clip, maps, label=network.label), out / f"{stem}.png"),
     ]
 
@@ -107,6 +105,9 @@ def track_objects(
     progress: Progress | None = None,
 ) -> ObjectMaps:
     """Discover objects in the first picture and follow them through all.
+
+    Pictures larger than in training have more patches; the softmax of Eq. 6 keeps the temperature
+    that it has at the native side.
 
     Args:
         network: with the options of the tracker.
@@ -131,6 +132,7 @@ def track_objects(
                 per_clip=True,
             )
             prototypes = discover_and_track(read, heads, config).prototypes
+            prototypes = prototypes * _length_as_in_training(network, patches=read.keys.shape[2])
         soft_TKBN = track(prototypes, read.keys)
         soft.append(to_grid(soft_TKBN, tokens.grid)[:, 0].transpose(0, 1).cpu())
         mask_TKBN = above_mean(soft_TKBN, scope="clip")
@@ -142,7 +144,20 @@ def track_objects(
     )
 
 
-def _video_frames(clip: ShownClip, maps: ObjectMaps, *, label: str) -> Iterator[Image.Image]:
+def _length_as_in_training(network: Network, *, patches: int) -> float:
+    """Return the factor that keeps masks of larger pictures as sharp as those of training.
+
+    A prototype refined with a plan of mass N is a sum over about N/K patches, so that its length,
+    and with it the sharpness of the softmax of Eq. 6, grows with the picture.
+    """
+    config = network.run.tracker
+    if not config.sinkhorn or config.plan_mass == "one":
+        return 1.0
+    model = network.backbone.config
+    return (model.image_px // model.patch_px) ** 2 / patches
+
+
+def _video_frames(clip: ShownClip, maps: ObjectMaps) -> Iterator[Image.Image]:
     """Yield picture and overlay side by side, with the time above."""
     low, high = _VIDEO_SIDE_PX
     width, height = clip.pictures[0].size
@@ -173,7 +188,9 @@ def _sheet(clip: ShownClip, maps: ObjectMaps, *, label: str) -> Image.Image:
             colour = object_colour(k)
             cells.append(
                 Cell(
-                    picture=map_picture(maps.soft[t, k], size, colour=colour),
+                    picture=map_picture(
+                        maps.soft[t, k], size, colour=colour, mask=maps.masks[t, k]
+                    ),
                     caption="" if rows else f"object {k + 1} (head {head + 1})",
                     colour=None if rows else colour,
                 )
@@ -185,6 +202,7 @@ def _sheet(clip: ShownClip, maps: ObjectMaps, *, label: str) -> Image.Image:
     return compose_sheet(
         rows,
         title=f"Objects of the first frame, tracked: {clip.video}, from {clip.times_s[0]:.2f} s",
-        footer=f"{label}. {grid[1]} x {grid[0]} patches; each object's attention from black (0) "
-        f"to white (its largest); masks: where it is above its mean. {clip.attribution}",
+        footer=f"{label}. {grid[1]} x {grid[0]} patches; each object's attention from black (its "
+        f"smallest) to white (its largest); outlined is its mask, where it is above its mean. "
+        f"{clip.attribution}",
     )
