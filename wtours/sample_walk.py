@@ -1,18 +1,15 @@
-"""Renders the sample walk: a small Walking Tour of known truth, for the demonstration and the
-tests.
+"""Renders the sample walk: a small Walking Tour of known truth, for the demonstration and the tests.
 
 A camera walks down a sunny street, through a gallery in lamplight and down a street at night, which
-are built of the
-photographs that scikit-image's wheel carries, and meets people. Two hard cuts part the three. The
-same arguments give
-the same pictures; nothing is downloaded. Beside the video stands its truth, `<stem>.truth.json`.
+are built of the photographs that scikit-image's wheel carries, and meets people. Two hard cuts part
+the three. The same arguments give the same pictures; nothing is downloaded. Beside the video stands
+its truth, `<stem>.truth.json`.
 """
 
 import contextlib
-import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
@@ -26,10 +23,21 @@ from numpy.typing import NDArray
 from wtours.errors import WtoursError
 from wtours.sample_world.camera import Stroll, plan_stroll
 from wtours.sample_world.gallery import gallery
-from wtours.sample_world.render import Box, Painter, Place
+from wtours.sample_world.render import Painter
+from wtours.sample_world.scene import Box, Image, Place
 from wtours.sample_world.street import day_street, night_street
+from wtours.sample_world.truth import WalkTruth, read_truth, truth_path
 
-Image = NDArray[np.uint8]
+__all__ = [
+    "WalkFrame",
+    "WalkTruth",
+    "mean_lightness",
+    "read_truth",
+    "render_sample_walk",
+    "rendered_frames",
+    "truth_path",
+    "walk_frames",
+]
 
 _SHOTS = 3
 _MIN_DURATION_S = 1.0
@@ -45,97 +53,12 @@ _BT709 = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class WalkTruth:
-    """What is known about a rendered walk because it was made so.
-
-    Args:
-        width, height: size of a picture, px.
-        fps: pictures per second; picture `index` is shown at index / fps seconds.
-        frames: number of pictures.
-        seed: what it was rendered from.
-        cuts_s: when the first picture of each new shot is shown, s.
-        lightness: mean CIELAB L* (0 to 100, D65) of each picture before encoding.
-        face_boxes: picture index -> boxes (left, top, right, bottom), px, of the human faces in it
-            that are at least
-            1/48 of the picture high and of which more than half can be seen; pictures without one
-            are left out.
-    """
-
-    width: int
-    height: int
-    fps: int
-    frames: int
-    seed: int
-    cuts_s: tuple[float, ...]
-    lightness: tuple[float, ...]
-    face_boxes: dict[int, tuple[Box, ...]]
-
-    @property
-    def duration_s(self) -> float:
-        """Length of the video, s."""
-        return self.frames / self.fps
-
-    def to_json(self) -> str:
-        """Return the truth as JSON text; L* to 0.001, boxes to 0.1 px."""
-        record = asdict(self)
-        record["lightness"] = [round(value, 3) for value in self.lightness]
-        record["face_boxes"] = {
-            str(index): [[round(value, 1) for value in box] for box in boxes]
-            for index, boxes in self.face_boxes.items()
-        }
-        return json.dumps(record)
-
-    @classmethod
-    def from_json(cls, text: str) -> "WalkTruth":
-        """Return the truth that `to_json` wrote.
-
-        Raises:
-            WtoursError: the text is not such a record.
-        """
-        try:
-            record = json.loads(text)
-            record["cuts_s"] = tuple(record["cuts_s"])
-            record["lightness"] = tuple(record["lightness"])
-            record["face_boxes"] = {
-                int(index): tuple((b[0], b[1], b[2], b[3]) for b in boxes)
-                for index, boxes in record["face_boxes"].items()
-            }
-            return cls(**record)
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-            raise WtoursError(
-                f"this is not the truth of a sample walk ({type(error).__name__}: {error})",
-                remedy="render the walk again, which writes its truth beside it",
-            ) from error
-
-
-@dataclass(frozen=True, kw_only=True)
 class WalkFrame:
     """One picture of the walk: index, (H, W, 3) RGB, and the boxes of the faces seen in it, px."""
 
     index: int
     image: Image
     face_boxes: tuple[Box, ...]
-
-
-def truth_path(video: Path) -> Path:
-    """Return where the truth of a rendered video stands: `<stem>.truth.json` beside it."""
-    return video.with_name(f"{video.stem}.truth.json")
-
-
-def read_truth(video: Path) -> WalkTruth:
-    """Read the truth beside a rendered video.
-
-    Raises:
-        WtoursError: it is missing or is no such record.
-    """
-    path = truth_path(video)
-    try:
-        return WalkTruth.from_json(path.read_text())
-    except OSError as error:
-        raise WtoursError(
-            f"{path}: the truth of the sample walk cannot be read ({error.strerror})",
-            remedy="render the walk again, which writes its truth beside it",
-        ) from error
 
 
 def walk_frames(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wtours.sample_world.render import Pose
+from wtours.sample_world.scene import Pose
 
 EYE_M = 1.6
 PACE_M_PER_S = 1.35

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from wtours.sample_world import parts, textures
 from wtours.sample_world.camera import Stroll
-from wtours.sample_world.render import Mover, Texture
+from wtours.sample_world.scene import Mover, Texture
 from wtours.sample_world.textures import ASTRONAUT_PX_PER_M
 
 _HEIGHTS_M = {

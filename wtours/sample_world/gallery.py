@@ -9,7 +9,7 @@ import numpy as np
 
 from wtours.sample_world import cast, parts, textures
 from wtours.sample_world.camera import Stroll
-from wtours.sample_world.render import Image, Place, Surface, Texture
+from wtours.sample_world.scene import Image, Place, Surface, Texture
 from wtours.sample_world.textures import Colour
 
 _HALF_M, _HIGH_M, _ROOM_M = 3.3, 3.7, 9.0

@@ -10,7 +10,7 @@ import numpy as np
 
 from wtours.sample_world import textures
 from wtours.sample_world.camera import Stroll
-from wtours.sample_world.render import Box, Image, Mover, Pose, Surface, Texture, Vector
+from wtours.sample_world.scene import Box, Image, Mover, Pose, Surface, Texture, Vector
 from wtours.sample_world.textures import Colour
 
 SKY, GROUND, WALL, PICTURE, STANDING, PARTITION = range(6)
@@ -226,7 +226,7 @@ def meeting_path(stroll: Stroll, index: int) -> Path:
     """
     meeting = stroll.meetings[index]
     stop_z = stroll.way_m(meeting.shot_s) + 1.75
-    x = meeting.side * 0.4 + 0.0
+    x = meeting.side * 0.4
 
     def path(shot_s: float) -> tuple[float, float]:
         since = shot_s - meeting.shot_s

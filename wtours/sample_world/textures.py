@@ -1,8 +1,8 @@
 """Pictures for the sample walk, made from the photographs that scikit-image's wheel carries.
 
 Each function returns an image (H, W, 4) uint8 RGBA, premultiplied by alpha, at a stated number of
-pixels per metre.
-The outlines of cut-out objects were traced by hand on the photographs, in their pixels.
+pixels per metre. The outlines of cut-out objects were traced by hand on the photographs, in their
+pixels.
 """
 
 from functools import cache
