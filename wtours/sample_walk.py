@@ -1,4 +1,4 @@
-"""Renders the sample walk: a small Walking Tour of known truth, for the demonstration and the tests.
+"""Renders the sample walk, a small Walking Tour of known truth for the demonstration and the tests.
 
 A camera walks down a sunny street, through a gallery in lamplight and down a street at night, which
 are built of the photographs that scikit-image's wheel carries, and meets people. Two hard cuts part

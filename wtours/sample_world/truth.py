@@ -20,9 +20,8 @@ class WalkTruth:
         cuts_s: when the first picture of each new shot is shown, s.
         lightness: mean CIELAB L* (0 to 100, D65) of each picture before encoding.
         face_boxes: picture index -> boxes (left, top, right, bottom), px, of the human faces in it
-            that are at least
-            1/48 of the picture high and of which more than half can be seen; pictures without one
-            are left out.
+            that are at least 1/48 of the picture high and of which more than half can be seen;
+            pictures without one are left out.
     """
 
     width: int
