@@ -237,15 +237,18 @@ def picture_stage(name: str, reader: VideoReader, settings: ShardSettings) -> Pi
 
 
 def _follow(video: ShardInput, progress: Progress | None) -> Callable[[float], None]:
-    """Return what passes on how far the work is, at most ten times a second."""
+    """Return what passes on how far the work is: ten times a second, and near the end."""
     start_s = shown_s = time.monotonic()
+    end_s = video.facts.duration_s - 2 / float(video.facts.average_rate)
 
     def on_frame(done_s: float) -> None:
         nonlocal shown_s
         now_s = time.monotonic()
-        if progress is not None and now_s - shown_s >= 0.1:
+        if progress is not None and (now_s - shown_s >= 0.1 or done_s >= end_s):
             shown_s = now_s
-            progress(video.name, done_s, video.facts.duration_s, done_s / (now_s - start_s))
+            progress(
+                video.name, done_s, video.facts.duration_s, done_s / max(1e-9, now_s - start_s)
+            )
 
     return on_frame
 

@@ -88,7 +88,9 @@ def _estimate_one(video: ShardInput, settings: ShardSettings) -> VideoEstimate:
         picture_s = (time.perf_counter() - begin_s) / len(made)
     pictures = facts.packets
     if settings.kept_fps is not None:
-        pictures = max(1, min(pictures, round(facts.duration_s * float(settings.kept_fps))))
+        # The last tick is at most half a tick after the last frame.
+        last_s = facts.duration_s - 1 / float(facts.average_rate)
+        pictures = min(pictures, int(last_s * float(settings.kept_fps) + 0.5) + 1)
     return VideoEstimate(
         name=video.name,
         path=facts.path,

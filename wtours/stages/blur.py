@@ -111,6 +111,8 @@ def blur_boxes(image: Pixels, boxes: Sequence[Box], *, margin: float) -> Pixels:
 def _blur_box(image: Pixels, box: Box, margin: float) -> None:
     centre = np.asarray([box.x0 + box.x1, box.y0 + box.y1]) / 2
     size = np.asarray([box.x1 - box.x0, box.y1 - box.y0])
+    if size.min() <= 0:
+        return
     # An ellipse through the corners of a box has its half size times the root of 2.
     half = np.maximum(size * (margin - 0.5), size * np.sqrt(0.5))
     sigma = max(_SMALLEST_SIGMA_PX, SIGMA_RATIO * float(size.max()))
