@@ -1,30 +1,21 @@
-"""Weights in and out: released checkpoints, bare state dicts, our own checkpoints, safetensors.
+"""Weights in and out: released checkpoints, bare state dicts, our own checkpoints, safetensors."""
 
-A checkpoint is a pickle, and a pickle can hold code. PyTorch's restricted unpickler builds tensors
-and plain containers only; the released files need two kinds more, `argparse.Namespace` (the
-command line) and NumPy scalars (learning rate, weight decay). Everything else is refused.
-"""
-
-import argparse
 import json
-import os
-import pickle
 import re
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-import numpy as np
-import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
 from dora.config import ModelConfig
 from dora.errors import ConfigError, DoraError
+from dora.model.safe_load import read_file
 from dora.model.vit import LAYER_NORM_EPSILON, Backbone, build_backbone
+from dora.whole_file import whole_file
 
 StateDict = dict[str, Tensor]
 NetworkName = Literal["student", "teacher"]
@@ -101,7 +92,7 @@ def load_released_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         DoraError: missing, truncated, holding code, or laid out otherwise.
     """
-    content = _read(path)
+    content = read_file(path)
     missing = {"student", "teacher", "epoch"} - set(content)
     if missing:
         raise DoraError(
@@ -124,7 +115,7 @@ def read_weights(path: Path, *, network: NetworkName = "teacher") -> Weights:
     Raises:
         DoraError: missing, truncated, holding code, no checkpoint, or not a ViT of DINO's names.
     """
-    content = _read(path)
+    content = read_file(path)
     if network in content:
         state, kind = content[network], f"{network} of {_kind_of(content)}"
     elif "student" in content or "teacher" in content:
@@ -252,79 +243,8 @@ def export_timm(state: Mapping[str, Tensor], path: Path, *, model: ModelConfig) 
         "norm_eps": str(LAYER_NORM_EPSILON),
     }
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
-    _write_whole(path, safetensors.torch.save(tensors, metadata))
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write beside the target, flush to the disk, rename."""
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as part:
-        try:
-            part.write(content)
-            part.flush()
-            os.fsync(part.fileno())
-            Path(part.name).replace(path)
-        except BaseException:
-            Path(part.name).unlink(missing_ok=True)
-            raise
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Return what a file holds, tensors on the CPU, without ever running code from it."""
-    if not path.is_file():
-        raise DoraError(f"{path} is not a file", remedy="check the path of the weights")
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
-    if not isinstance(content, dict):
-        raise DoraError(
-            f"{path} holds a {type(content).__name__} and no named parameters",
-            remedy="give a checkpoint or a state dict",
-        )
-    return content
-
-
-def _read_safetensors(path: Path) -> StateDict:
-    try:
-        return safetensors.torch.load_file(path)
-    except safetensors.SafetensorError as error:
-        raise DoraError(
-            f"{path} is no whole safetensors file ({error})", remedy="copy or download it again"
-        ) from error
-
-
-def _read_pickle(path: Path) -> object:
-    try:
-        with torch.serialization.safe_globals(_allowed_globals()):
-            content: object = torch.load(path, map_location="cpu", weights_only=True)
-            return content
-    except OSError as error:
-        raise DoraError(
-            f"{path} cannot be read ({error.strerror})", remedy="check its permissions"
-        ) from error
-    except Exception as error:  # bytes that are no checkpoint fail in whatever way they happen to
-        refused = re.search(r"GLOBAL (\w[\w.]*)", str(error))
-        if isinstance(error, pickle.UnpicklingError) and refused:
-            raise DoraError(
-                f"{path} was not loaded: beside tensors it holds {refused[1]}, "
-                "which could run code from the file",
-                remedy="use weights from a source you trust, saved as a plain state dict",
-            ) from error
-        raise DoraError(
-            f"{path} is truncated or no checkpoint", remedy="copy or download it again"
-        ) from error
-
-
-def _allowed_globals() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
-    """What the released files hold beside tensors; NumPy's module was renamed in version 2."""
-    scalar = cast(Callable[..., Any], np.float64(0).__reduce__()[0])
-    dtypes = [type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i4", "i8", "u1", "?")]
-    return [
-        argparse.Namespace,
-        (scalar, "numpy._core.multiarray.scalar"),
-        (scalar, "numpy.core.multiarray.scalar"),
-        np.dtype,
-        *dtypes,
-    ]
+    with whole_file(path) as partial:
+        partial.write_bytes(safetensors.torch.save(tensors, metadata))
 
 
 def _kind_of(content: Mapping[str, Any]) -> str:

@@ -58,12 +58,16 @@ def layer_with_gradients(seed: int) -> nn.Linear:
 
 def work_of_a_rank(index: int, port: int, folder: Path) -> None:
     """What one of two processes does; its results are left in a file."""
-    patch = pytest.MonkeyPatch()
-    for name, value in {
-        "RANK": index, "LOCAL_RANK": index, "WORLD_SIZE": RANKS,
-        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
-    }.items():  # fmt: skip
-        patch.setenv(name, str(value))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "RANK": index, "LOCAL_RANK": index, "WORLD_SIZE": RANKS,
+            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
+        }.items():  # fmt: skip
+            patch.setenv(name, str(value))
+        reduce_in_a_group(index, folder)
+
+
+def reduce_in_a_group(index: int, folder: Path) -> None:
     with process_group(torch.device("cpu")) as place:
         assert place == Place(rank=rank(), world_size=world_size(), local_rank=index)
         layer = layer_with_gradients(seed=index)
@@ -82,7 +86,12 @@ def test_two_processes_agree_on_means_gradients_and_weights(tmp_path: Path) -> N
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    multiprocessing.spawn(work_of_a_rank, args=(port, tmp_path), nprocs=RANKS)
+    context = multiprocessing.get_context("spawn")
+    other = context.Process(target=work_of_a_rank, args=(1, port, tmp_path))
+    other.start()
+    work_of_a_rank(0, port, tmp_path)
+    other.join()
+    assert other.exitcode == 0
     first, second = (torch.load(tmp_path / f"{index}.pt") for index in range(RANKS))
     layers = [layer_with_gradients(seed=index) for index in range(RANKS)]
     expected = [
