@@ -16,19 +16,20 @@ from dora.config import ModelConfig
 from dora.data.colours import normalise
 from dora.errors import DoraError
 from dora.model.vit import Backbone, build_backbone
-from dora.model.weights import fill, read_weights
+from dora.model.weights import Weights, fill, read_weights
 from dora.presets import named_preset
 
 RANDOM = "random"
 RANDOM_SEED = 0
 
 
-def load_evaluated(weights: str) -> tuple[Backbone, str]:
+def load_evaluated(weights: str, *, heads: int | None = None) -> tuple[Backbone, str]:
     """Return a frozen backbone and a label of where it comes from.
 
     Args:
         weights: path of a checkpoint (see `read_weights`), or `random` or `random:PRESET` for an
             untrained network of the default's or a preset's sizes, always the same one.
+        heads: attention heads, for a file that does not tell.
 
     Raises:
         DoraError: as `read_weights`, or there is no such preset.
@@ -38,11 +39,19 @@ def load_evaluated(weights: str) -> tuple[Backbone, str]:
         preset = preset or "dora"
         config = named_preset(preset).model
         return random_backbone(config, seed=RANDOM_SEED), f"untrained (sizes of {preset})"
-    path = Path(weights)
-    read = read_weights(path)
-    backbone = build_backbone(read.model(), drop_path=0.0)
-    fill(backbone, read.backbone, path=path)
-    return backbone.eval().requires_grad_(False), read.source
+    read = read_weights(Path(weights))
+    return frozen_backbone(read, heads=heads), read.source
+
+
+def frozen_backbone(weights: Weights, *, heads: int | None = None) -> Backbone:
+    """Return the backbone that was read, in evaluation mode, without gradients.
+
+    Raises:
+        DoraError: its sizes cannot be told, or a parameter is missing or of another shape.
+    """
+    backbone = build_backbone(weights.model(heads=heads), drop_path=0.0)
+    fill(backbone, weights.backbone, path=weights.path)
+    return backbone.eval().requires_grad_(False)
 
 
 def random_backbone(config: ModelConfig, *, seed: int) -> Backbone:

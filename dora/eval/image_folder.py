@@ -59,7 +59,9 @@ def _list_part(folder: Path, name: str) -> dict[str, list[Path]]:
     """Return the pictures of each class folder."""
     part = folder / name
     if not part.is_dir():
-        raise DoraError(f"{folder} has no folder {name}/", remedy=_LAYOUT)
+        rename = name == "val" and (folder / "test").is_dir()
+        remedy = f"rename {folder / 'test'} to val" if rename else _LAYOUT
+        raise DoraError(f"{folder} has no folder {name}/", remedy=remedy)
     classes = sorted(p for p in part.iterdir() if p.is_dir() and not p.name.startswith("."))
     if not classes:
         raise DoraError(f"{part} has no class folders", remedy=_LAYOUT)

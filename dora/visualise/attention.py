@@ -25,6 +25,7 @@ def visualise_attention(
     out: Path,
     choice: ClipChoice | None = None,
     side_px: int | None = None,
+    heads: int | None = None,
     device: torch.device | None = None,
     progress: Progress | None = None,
 ) -> list[Path]:
@@ -38,6 +39,7 @@ def visualise_attention(
         out: folder for the picture.
         choice: what to show; None: the first clip of the first video.
         side_px: shorter side of the pictures for the network; None: twice its native side.
+        heads: attention heads of the network, for weights that do not tell.
         device: where to compute; None: the CPU.
         progress: where to show how far it is.
 
@@ -48,7 +50,7 @@ def visualise_attention(
         DoraError: unusable weights, no such clip, or a full disk.
         ShardError: unusable shards.
     """
-    network = Network.load(weights, device=device)
+    network = Network.load(weights, heads=heads, device=device)
     clip = read_clip(shards, choice or ClipChoice(), network.run.clip)
     maps = [
         image_maps.unflatten(-1, tokens.grid).cpu().numpy()

@@ -12,7 +12,7 @@ from rich.progress import Progress
 from dora.config import RunConfig
 from dora.data.colours import normalise
 from dora.errors import DoraError
-from dora.eval.features import RANDOM, load_evaluated
+from dora.eval.features import RANDOM, frozen_backbone, load_evaluated
 from dora.model.vit import Backbone, Tokens
 from dora.model.weights import read_weights
 from dora.presets import named_preset, released
@@ -33,15 +33,25 @@ class Network:
     device: torch.device
 
     @classmethod
-    def load(cls, weights: str, *, device: torch.device | None = None) -> "Network":
+    def load(
+        cls, weights: str, *, heads: int | None = None, device: torch.device | None = None
+    ) -> "Network":
         """Return the network of `load_evaluated`.
 
         Raises:
             DoraError: as `load_evaluated`.
         """
         device = device or torch.device("cpu")
-        backbone, label = load_evaluated(weights)
-        return cls(backbone=backbone.to(device), label=label, run=_run_of(weights), device=device)
+        source, _, preset = weights.partition(":")
+        if source == RANDOM:
+            backbone, label = load_evaluated(weights)
+            run = named_preset(preset or "dora")
+        else:
+            read = read_weights(Path(weights))
+            backbone, label = frozen_backbone(read, heads=heads), read.source
+            # Only our own checkpoints record sizes, and with them the run.
+            run = released() if read.recorded is None else load_checkpoint(read.path).config
+        return cls(backbone=backbone.to(device), label=label, run=run, device=device)
 
     def tokens(
         self,
@@ -87,12 +97,3 @@ class Network:
         scale = side_px / min(size)
         width, height = (max(1, round(side * scale / patch_px)) * patch_px for side in size)
         return width, height
-
-
-def _run_of(weights: str) -> RunConfig:
-    source, _, preset = weights.partition(":")
-    if source == RANDOM:
-        return named_preset(preset or "dora")
-    path = Path(weights)
-    # Only our own checkpoints record sizes, and with them the run.
-    return released() if read_weights(path).recorded is None else load_checkpoint(path).config

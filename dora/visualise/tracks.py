@@ -59,6 +59,7 @@ def visualise_tracks(
     choice: ClipChoice | None = None,
     side_px: int | None = None,
     seed: int = 0,
+    heads: int | None = None,
     device: torch.device | None = None,
     progress: Progress | None = None,
 ) -> list[Path]:
@@ -74,6 +75,7 @@ def visualise_tracks(
         choice: what to show; None: the first clip of the first video.
         side_px: shorter side of the pictures for the network; None: twice its native side.
         seed: of the draw of heads, of which each gives an object.
+        heads: attention heads of the network, for weights that do not tell.
         device: where to compute; None: the CPU.
         progress: where to show how far it is.
 
@@ -85,7 +87,7 @@ def visualise_tracks(
         ShardError: unusable shards.
     """
     choice = choice or ClipChoice()
-    network = Network.load(weights, device=device)
+    network = Network.load(weights, heads=heads, device=device)
     clip = read_clip(shards, choice, network.run.clip)
     maps = track_objects(network, clip.pictures, side_px=side_px, seed=seed, progress=progress)
     stem = f"{clip.video}_{clip.times_s[0]:.2f}s_tracks"

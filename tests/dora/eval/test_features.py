@@ -113,6 +113,16 @@ def test_weights_are_a_path_or_an_untrained_network(tmp_path: Path) -> None:
         assert torch.equal(read.state_dict()[name], value)
 
 
+def test_heads_can_be_named_where_the_file_does_not_tell(tmp_path: Path) -> None:
+    model = ModelConfig(width=24, depth=1, heads=3, patch_px=8, image_px=32)
+    path = tmp_path / "narrow.pth"
+    torch.save(random_backbone(model, seed=0).state_dict(), path)
+    with pytest.raises(DoraError, match="width of 24"):
+        load_evaluated(str(path))
+    backbone, _ = load_evaluated(str(path), heads=3)
+    assert backbone.config.heads == 3
+
+
 @pytest.mark.parametrize("weights", ["random:nothing", "missing.pth"])
 def test_unknown_weights_are_refused(weights: str) -> None:
     with pytest.raises(DoraError, match=r"nothing|missing\.pth"):

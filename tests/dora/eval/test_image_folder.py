@@ -56,3 +56,10 @@ def test_another_layout_is_named_with_its_remedy(
         ClassFolders.open(tmp_path)
     assert str(tmp_path) in caught.value.message
     assert caught.value.remedy
+
+
+def test_part_called_test_is_to_be_renamed(tmp_path: Path) -> None:
+    touch(tmp_path, {"train/a": ["1.png"], "test/a": ["1.png"]})
+    with pytest.raises(DoraError, match="no folder val/") as caught:
+        ClassFolders.open(tmp_path)
+    assert caught.value.remedy == f"rename {tmp_path / 'test'} to val"
