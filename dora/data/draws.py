@@ -7,6 +7,7 @@ distributions, is the same in all its versions.
 """
 
 import numpy as np
+from numpy.random import Philox
 from numpy.typing import NDArray
 
 ORDER = 0
@@ -28,7 +29,7 @@ def raw_draws(seed: int, *, purpose: int, place: int, count: int) -> NDArray[np.
         place: the clip's position in the run, or the number of a pass over the starts.
         count: how many; the first ones do not depend on it.
     """
-    bits = np.random.Philox(key=seed | purpose << 64, counter=place << 192)
+    bits = Philox(key=seed | purpose << 64, counter=place << 192)
     return bits.random_raw(count)
 
 

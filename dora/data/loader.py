@@ -11,17 +11,21 @@ import math
 import multiprocessing
 import os
 import signal
+import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -117,8 +121,9 @@ def read_frames(shard_set: ShardSet, rows: Sequence[int]) -> NDArray[np.uint8]:
     for row in rows:
         jpeg = shard_set.read_jpeg(row)
         try:
-            pixels = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
-        except OSError as fault:
+            picture = JpegImageFile(io.BytesIO(jpeg))
+            pixels = np.asarray(picture.convert("RGB"))
+        except (OSError, SyntaxError) as fault:
             raise _bad_picture(shard_set, row, f"cannot be decoded ({fault})") from fault
         if frames and pixels.shape != frames[0].shape:
             raise _bad_picture(shard_set, row, "has another size than its neighbours")
@@ -158,7 +163,7 @@ class ClipLoader:
 
     Workers are started from a fork server. A plain fork copies a process that has threads (of
     torch, pyarrow, TensorBoard, CUDA) in whatever state their locks are; a fork server is a process
-    that has imported this module and nothing else, so that a fork of it is safe, cheap, and shares
+    that has imported modules and nothing else, so that a fork of it is safe, cheap, and shares
     its memory. As with every way but the plain fork, a program that uses this class keeps its own
     doing under `if __name__ == "__main__"`.
 
@@ -224,20 +229,8 @@ class ClipLoader:
             yield self._collate([next(clips) for _ in range(self.batch_clips)])
 
     def _read_clips(self) -> Iterator[ClipViews]:
-        loader: DataLoader[ClipViews | Fault] = DataLoader(
-            self.reader,
-            batch_size=None,
-            sampler=_Places(self),
-            num_workers=self.workers,
-            collate_fn=_unchanged,
-            prefetch_factor=self.prefetch,
-            multiprocessing_context=_worker_context() if self.workers else None,
-            worker_init_fn=_start_worker,
-        )
-        with _interrupts_held():
-            results = iter(loader)
         try:
-            for result in results:
+            for result in self._results():
                 if isinstance(result, Fault):
                     raise result.error()
                 yield result
@@ -248,6 +241,39 @@ class ClipLoader:
                 "a process that reads clips was ended from outside",
                 remedy="it may have been out of memory: lower data.workers, and start again",
             ) from fault
+
+    def _results(self) -> Iterator[ClipViews | Fault]:
+        if self.workers:
+            self._load_places()
+        with warnings.catch_warnings():
+            # More workers than cores is the user's choice.
+            warnings.filterwarnings("ignore", message="This DataLoader will create")
+            loader: DataLoader[ClipViews | Fault] = DataLoader(
+                self.reader,
+                batch_size=None,
+                sampler=_Places(self),
+                num_workers=self.workers,
+                collate_fn=_unchanged,
+                prefetch_factor=self.prefetch,
+                multiprocessing_context=_worker_context() if self.workers else None,
+                worker_init_fn=_start_worker,
+            )
+            with _interrupts_held():
+                results = iter(loader)
+                # Workers answer in turn: now each has, and has all that it was to inherit.
+                started = list(islice(results, self.workers))
+        yield from started
+        yield from results
+
+    def _load_places(self) -> None:
+        """Read a picture of every set, so that workers get the table of places and not its file.
+
+        Each would else read the index by itself, for which pyarrow imports pandas: 1.5 s.
+        """
+        for number, shard_set in enumerate(self.reader.shards):
+            first = self.clips.first_rows[self.clips.sets == number]
+            if len(first):
+                shard_set.read_jpeg(int(first[0]))
 
     def _collate(self, clips: list[ClipViews]) -> Views:
         positions = torch.tensor([clip.position for clip in clips])
@@ -307,10 +333,15 @@ def _unchanged(result: Any) -> Any:
 
 
 def _worker_context() -> str:
-    """Return how workers start: the fork server, told what to import; Windows has only spawn."""
+    """Return how workers start: the fork server, told what to import; Windows has only spawn.
+
+    A worker also gets the program's main module (its functions may be needed to unpickle), so that
+    this is imported by the server, once, and not by each worker.
+    """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return "spawn"
-    forkserver.set_forkserver_preload([__name__])
+    main = getattr(sys.modules["__main__"], "__spec__", None)
+    forkserver.set_forkserver_preload([__name__, main.name if main else "__main__"])
     return "forkserver"
 
 
@@ -321,17 +352,24 @@ def _start_worker(_number: int) -> None:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back while processes start, which would else print their tracebacks.
+    """Hold Ctrl-C back while processes start (seconds), which would else print their tracebacks.
 
-    They inherit the mask; the main process gets the signal when they have started.
+    They inherit the mask of this thread; were this process to end sooner, it would take away what
+    a worker is about to inherit. The signal may reach another thread, whose mask is its own, hence
+    the handler; it is raised again when they have started.
     """
-    if not hasattr(signal, "pthread_sigmask"):
+    if not hasattr(signal, "pthread_sigmask") or current_thread() is not main_thread():
         yield
         return
     # Started now, because it would lift the mask if it were started under it.
     resource_tracker.ensure_running()
+    held: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+        if held:
+            signal.raise_signal(signal.SIGINT)

@@ -1,0 +1,261 @@
+"""The loader: the same batches whatever reads them, and errors that arrive as they were."""
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from dora.config import AugmentConfig, ClipConfig, ViewConfig
+from dora.data.description import find_shard_clips
+from dora.data.loader import ClipLoader, clip_bytes
+from dora.data.stream import ClipOrder
+from dora.data.views import Views
+from dora.errors import DoraError
+from tests.shard_making import make_shard_set
+from wtours.shards import ShardError, open_shards
+
+REPOSITORY = Path(__file__).parents[3]
+CLIP = ClipConfig(frames=3)
+AUGMENT = AugmentConfig(
+    first_px=40,
+    global_views=(ViewConfig(scale=(0.4, 1.0), px=32, flip=0.5),),
+    local_view=ViewConfig(scale=(0.05, 0.4), px=16),
+    local_crops=2,
+)
+STEPS = 9
+
+
+def open_loader(folder: Path, *, workers: int = 0, **options: int) -> ClipLoader:
+    """A loader of 8 clips a step: 62 starts, so that step 7 lies across two passes."""
+    shards = open_shards(folder)
+    clips = find_shard_clips(shards, CLIP)
+    order = ClipOrder(starts=len(clips), seed=3, batch_clips=8, clips_per_epoch=24)
+    bounds = {"stop_step": STEPS} | options
+    return ClipLoader(shards, clips, order, AUGMENT, workers=workers, **bounds)  # type: ignore[arg-type]
+
+
+def digest(views: Views) -> str:
+    """One word for all that is in a batch."""
+    tensors = (views.global_views, views.local_crops, views.positions)
+    return hashlib.sha256(b"".join(part.numpy().tobytes() for part in tensors)).hexdigest()
+
+
+def assert_equal(views: Views, expected: Views) -> None:
+    for name in ("positions", "global_views", "local_crops"):
+        assert torch.equal(getattr(views, name), getattr(expected, name))
+
+
+def share(views: Views, rank: int, world: int) -> Views:
+    return Views(
+        global_views=views.global_views[:, rank::world],
+        local_crops=views.local_crops[:, rank::world],
+        positions=views.positions[rank::world],
+    )
+
+
+@pytest.fixture(scope="module")
+def walks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two sets, 40 and 26 ticks."""
+    folder = tmp_path_factory.mktemp("shards")
+    make_shard_set(folder / "a", frames=40)
+    make_shard_set(folder / "b", frames=26, seed=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unbroken(walks: Path) -> list[Views]:
+    """All batches, read in one go by this process."""
+    return list(open_loader(walks))
+
+
+def test_batches_have_the_stated_shapes(unbroken: list[Views]) -> None:
+    assert len(unbroken) == STEPS
+    for step, views in enumerate(unbroken):
+        assert views.global_views.shape == (1, 8, 3, 3, 32, 32)
+        assert views.local_crops.shape == (2, 8, 3, 3, 16, 16)
+        assert views.positions.tolist() == list(range(8 * step, 8 * step + 8))
+    mean = torch.cat([views.global_views.flatten() for views in unbroken]).mean()
+    assert abs(mean) < 1
+    assert len({digest(views) for views in unbroken}) == STEPS
+
+
+@pytest.mark.parametrize("world", [1, 2, 4])
+def test_stopped_at_any_step_batches_go_on(walks: Path, unbroken: list[Views], world: int) -> None:
+    """Every step, every rank, without workers."""
+    for step in range(STEPS):
+        for rank in range(world):
+            options = {"start_step": step, "stop_step": step + 1, "rank": rank, "world": world}
+            (views,) = open_loader(walks, **options)
+            assert_equal(views, share(unbroken[step], rank, world))
+
+
+@pytest.mark.parametrize("world", [1, 2, 4])
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_workers_and_ranks_change_nothing(
+    walks: Path, unbroken: list[Views], workers: int, world: int
+) -> None:
+    """Over the end of a pass, by other processes, started anew for each rank."""
+    rank = workers % world
+    options = {"start_step": 6, "rank": rank, "world": world}
+    batches = list(open_loader(walks, workers=workers, **options))
+    assert len(batches) == STEPS - 6
+    for views, expected in zip(batches, unbroken[6:], strict=True):
+        assert_equal(views, share(expected, rank, world))
+
+
+def test_workers_resume_at_every_step(walks: Path, unbroken: list[Views]) -> None:
+    for step in range(STEPS):
+        loader = open_loader(walks, workers=1 + step % 2, start_step=step, stop_step=step + 1)
+        (views,) = loader
+        assert_equal(views, unbroken[step])
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_altered_tar_is_named_by_the_same_error(tmp_path: Path, workers: int) -> None:
+    """No worker's traceback, whichever process finds the fault."""
+    folder = make_shard_set(tmp_path / "walk", frames=20, pictures_per_tar=10)
+    place = open_shards(folder)[0].table(["offset", "size"]).to_pylist()[3]
+    with (folder / "walk-000000.tar").open("r+b") as tar:
+        tar.seek(place["offset"] + place["size"] // 2)
+        tar.write(b"altered")
+    with pytest.raises(ShardError) as fault:
+        list(open_loader(folder, workers=workers))
+    assert type(fault.value) is ShardError
+    assert fault.value.message.startswith(f"{folder / 'walk-000000.tar'} was altered")
+    assert "Traceback" not in str(fault.value)
+    assert "wtours shard" in fault.value.remedy
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_pictures_smaller_than_a_plain_crop_are_refused(tmp_path: Path, workers: int) -> None:
+    shards = open_shards(make_shard_set(tmp_path / "walk", frames=20, side=36))
+    clips = find_shard_clips(shards, CLIP)
+    order = ClipOrder(starts=len(clips), seed=0, batch_clips=4, clips_per_epoch=8)
+    augment = AugmentConfig(
+        first_crop="plain", first_px=40, local_view=ViewConfig(scale=(0.05, 0.4), px=16)
+    )
+    with pytest.raises(DoraError, match="48x36 px is smaller than the first crop of 40"):
+        list(ClipLoader(shards, clips, order, augment, workers=workers, stop_step=1))
+
+
+def test_killed_worker_is_reported(walks: Path) -> None:
+    batches = iter(open_loader(walks, workers=1, stop_step=10_000))
+    next(batches)
+    (worker,) = multiprocessing.active_children()
+    assert worker.pid is not None
+    os.kill(worker.pid, signal.SIGKILL)
+    with pytest.raises(DoraError, match="ended from outside"):
+        for _ in batches:
+            pass
+
+
+def test_workers_end_with_the_iteration(walks: Path) -> None:
+    """Left in the middle, or read to the end."""
+    batches = iter(open_loader(walks, workers=2))
+    next(batches)
+    assert len(multiprocessing.active_children()) == 2
+    del batches
+    assert multiprocessing.active_children() == []
+
+
+def test_batch_that_cannot_be_split_is_refused(walks: Path) -> None:
+    with pytest.raises(DoraError, match="8 clips cannot be split evenly over 3"):
+        open_loader(walks, world=3)
+
+
+def test_small_shared_memory_means_fewer_clips_ahead_or_an_error(
+    walks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = clip_bytes(AUGMENT, frames=3)
+    assert one == 3 * 3 * (32 * 32 + 2 * 16 * 16)
+
+    def room(clips: int) -> None:
+        space = SimpleNamespace(f_bavail=2 * clips * one, f_frsize=1)
+        monkeypatch.setattr("dora.data.loader.os.statvfs", lambda _: space)
+
+    room(1000)
+    assert open_loader(walks, workers=2).prefetch == 8
+    room(8 + 2 * 3)
+    assert open_loader(walks, workers=2).prefetch == 3
+    room(8 + 1)
+    with pytest.raises(DoraError, match="has room for") as fault:
+        open_loader(walks, workers=2)
+    assert "--shm-size" in fault.value.remedy
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from tests.dora.data.test_loader import digest, open_loader
+
+if __name__ == "__main__":
+    folder, workers, start, stop = sys.argv[1:]
+    loader = open_loader(
+        Path(folder), workers=int(workers), start_step=int(start), stop_step=int(stop)
+    )
+    print("opened", flush=True)
+    try:
+        for views in loader:
+            print(digest(views), flush=True)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+"""
+
+
+def start_program(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    return subprocess.Popen(
+        [sys.executable, str(program), *arguments],
+        cwd=REPOSITORY,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "PYTHONHASHSEED": "7"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_another_process_goes_on_with_the_same_batches(
+    tmp_path: Path, walks: Path, unbroken: list[Views]
+) -> None:
+    program = start_program(tmp_path, str(walks), "0", "4", str(STEPS))
+    output, faults = program.communicate(timeout=120)
+    assert program.returncode == 0, faults
+    assert output.split()[1:] == [digest(views) for views in unbroken[4:]]
+
+
+@pytest.mark.parametrize("moment", ["starting", "running"])
+def test_interrupt_ends_all_processes_without_a_word(
+    tmp_path: Path, walks: Path, moment: str
+) -> None:
+    """Ctrl-C reaches the whole group: workers, fork server and all."""
+    program = start_program(tmp_path, str(walks), "2", "0", "100000")
+    assert program.stdout is not None
+    for _ in range(1 if moment == "starting" else 3):
+        program.stdout.readline()
+    time.sleep(0.2)
+    os.killpg(program.pid, signal.SIGINT)
+    output, faults = program.communicate(timeout=120)
+    assert output.endswith("interrupted\n")
+    assert faults == ""
+    assert program.returncode == 0
+    assert_group_ends(program.pid, within_s=10)
+
+
+def assert_group_ends(group: int, *, within_s: float) -> None:
+    for _ in range(round(within_s * 10)):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"processes of group {group} go on")
