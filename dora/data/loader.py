@@ -335,13 +335,13 @@ def _unchanged(result: Any) -> Any:
 def _worker_context() -> str:
     """Return how workers start: the fork server, told what to import; Windows has only spawn.
 
-    A worker also gets the program's main module (its functions may be needed to unpickle), so that
-    this is imported by the server, once, and not by each worker.
+    A worker also imports the program's main module. The server does so for all if it is a script;
+    of `python -m package.module` it imports the package, for runpy warns of an imported module.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return "spawn"
     main = getattr(sys.modules["__main__"], "__spec__", None)
-    forkserver.set_forkserver_preload([__name__, main.name if main else "__main__"])
+    forkserver.set_forkserver_preload([__name__, (main and main.parent) or "__main__"])
     return "forkserver"
 
 

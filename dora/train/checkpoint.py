@@ -11,6 +11,7 @@ from torch import Tensor
 from dora.config import RunConfig
 from dora.config_text import config_from_json, config_to_json
 from dora.errors import DoraError
+from dora.model.safe_load import read_file
 
 FORMAT = "dora-checkpoint"
 VERSION = 1
@@ -50,7 +51,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "format": FORMAT,
         "version": VERSION,
         "config": config_to_json(checkpoint.config),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
     }
     try:
         with partial.open("wb") as stream:
@@ -73,12 +74,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         DoraError: it is no checkpoint of this format and version.
     """
     other = "give another --out to begin a new run, or remove the file"
-    try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as fault:  # torch, pickle and zipfile each have their own ways to fail
-        first = str(fault).partition("\n")[0]
-        raise DoraError(f"{path} is no checkpoint ({first})", remedy=other) from None
-    if not isinstance(stored, dict) or stored.get("format") != FORMAT:
+    stored = read_file(path)
+    if stored.get("format") != FORMAT:
         raise DoraError(f"{path} is no checkpoint of `dora train`", remedy=other)
     if stored.get("version") != VERSION:
         raise DoraError(

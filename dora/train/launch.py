@@ -36,7 +36,7 @@ def choose_device(name: str) -> torch.device:
                 "--device cuda was asked for, but torch sees no GPU",
                 remedy="use --device cpu, or see `wtours doctor`",
             )
-        if device.index is None:
+        if ":" not in name:
             device = torch.device("cuda", place_from_torchrun().local_rank)
         torch.cuda.set_device(device)
     return device

@@ -67,7 +67,7 @@ class Trainer:
                 teacher_temperature=values.teacher_temperature,
                 generator=generator,
             )
-        self.scaler.scale(outcome.loss).backward()
+        torch.autograd.backward(self.scaler.scale(outcome.loss))
         # Averaged before unscaling, so that all ranks agree on whether a step overflowed.
         average_gradients(self.pair.student.parameters())
         self.scaler.unscale_(self.optimizer)

@@ -45,7 +45,7 @@ def mask_overlay(
 ) -> Image.Image:
     """Return a picture with every object's mask filled, outlined and numbered.
 
-    Where masks overlap, their colours mix; a patch stays a square, as the student sees it.
+    Where masks overlap, stripes take turns; a patch stays a square, as the student sees it.
 
     Args:
         picture: the frame.
@@ -55,10 +55,8 @@ def mask_overlay(
     pixels = np.asarray(picture, dtype=np.float32)
     large = [_enlarge(mask, picture.size) for mask in masks_Khw]
     colours = np.asarray([object_colour(k) for k in range(len(large))], dtype=np.float32)
-    covered = np.sum(large, axis=0)[..., None].astype(np.float32)
-    mixed = np.sum([m[..., None] * c for m, c in zip(large, colours, strict=True)], axis=0)
-    filled = (1 - _FILL) * pixels + _FILL * mixed / np.maximum(covered, 1)
-    shown = np.where(covered > 0, filled, _DIM * pixels)
+    filled = (1 - _FILL) * pixels + _FILL * _striped(np.stack(large), colours)
+    shown = np.where(np.any(large, axis=0)[..., None], filled, _DIM * pixels)
     line_px = max(1, round(min(picture.size) / 150))
     for mask, colour in zip(large, colours, strict=True):
         shown[_outline(mask, line_px)] = colour
@@ -73,6 +71,22 @@ def mask_overlay(
 def _enlarge(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
     """Return a mask over patches as one of pixels."""
     return np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+
+
+def _striped(masks_Khw: NDArray[np.bool_], colours: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return each pixel's colour, (h, w, 3): of its object, or of its objects in diagonal stripes.
+
+    Args:
+        masks_Khw: (K, h, w), on the grid of pixels.
+        colours: (K, 3).
+    """
+    height, width = masks_Khw.shape[1:]
+    stripe_px = max(3, min(height, width) // 50)
+    stripes = np.add.outer(np.arange(height), np.arange(width)) // stripe_px
+    covered = masks_Khw.sum(axis=0)
+    turn = stripes % np.maximum(covered, 1)
+    chosen = masks_Khw & (masks_Khw.cumsum(axis=0) == turn + 1)
+    return colours[chosen.argmax(axis=0)]
 
 
 def _outline(mask: NDArray[np.bool_], line_px: int) -> NDArray[np.bool_]:

@@ -259,3 +259,17 @@ def assert_group_ends(group: int, *, within_s: float) -> None:
             return
         time.sleep(0.1)
     raise AssertionError(f"processes of group {group} go on")
+
+
+@pytest.mark.gpu
+def test_batches_on_a_gpu_are_those_of_the_cpu(walks: Path, unbroken: list[Views]) -> None:
+    """Through page-locked memory; normalised there, so that the last bit may differ."""
+    shards = open_shards(walks)
+    clips = find_shard_clips(shards, CLIP)
+    order = ClipOrder(starts=len(clips), seed=3, batch_clips=8, clips_per_epoch=24)
+    device = torch.device("cuda")
+    loader = ClipLoader(shards, clips, order, AUGMENT, workers=2, stop_step=STEPS, device=device)
+    for views, expected in zip(loader, unbroken, strict=True):
+        assert views.global_views.is_cuda
+        for name in ("positions", "global_views", "local_crops"):
+            torch.testing.assert_close(getattr(views, name).cpu(), getattr(expected, name))

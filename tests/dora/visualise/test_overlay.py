@@ -68,11 +68,14 @@ def test_patch_of_an_object_is_filled_and_outlined_exactly() -> None:
     assert np.all(around == 70)
 
 
-def test_masks_that_overlap_mix_their_colours() -> None:
-    both = np.stack([patches((2, 3)), patches((2, 3), (2, 4))])
-    shown = np.asarray(mask_overlay(GREY, both, CORNER.repeat(2, 0)))
-    mixed = 0.5 * 100 + 0.25 * (np.asarray(OBJECT_COLOURS[0]) + np.asarray(OBJECT_COLOURS[1]))
-    np.testing.assert_allclose(shown[25, 35], mixed, atol=1)
+def test_masks_that_overlap_take_turns_in_stripes() -> None:
+    both = np.stack([patches(*np.ndindex(3, 8)), patches(*np.ndindex(4, 8))])
+    shown = np.asarray(mask_overlay(GREY, both, CORNER.repeat(2, 0))).astype(int)
+    first, second = ((np.asarray(colour) + 100) // 2 for colour in OBJECT_COLOURS[:2])
+    overlap = shown[2:28, 2:78].reshape(-1, 3)
+    shares = [(np.abs(overlap - colour).max(axis=1) <= 1).mean() for colour in (first, second)]
+    assert shares == pytest.approx([0.5, 0.5], abs=0.02)
+    assert np.abs(shown[32:38, 40:78] - second).max() <= 1
 
 
 def test_outline_follows_the_mask_and_not_the_frame() -> None:

@@ -1,0 +1,1 @@
+"""Clips of a video and their order."""
