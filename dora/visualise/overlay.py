@@ -81,12 +81,13 @@ def _striped(masks_Khw: NDArray[np.bool_], colours: NDArray[np.float32]) -> NDAr
         colours: (K, 3).
     """
     height, width = masks_Khw.shape[1:]
-    stripe_px = max(3, min(height, width) // 50)
+    stripe_px = max(4, min(height, width) // 40)
     stripes = np.add.outer(np.arange(height), np.arange(width)) // stripe_px
     covered = masks_Khw.sum(axis=0)
     turn = stripes % np.maximum(covered, 1)
     chosen = masks_Khw & (masks_Khw.cumsum(axis=0) == turn + 1)
-    return colours[chosen.argmax(axis=0)]
+    shown: NDArray[np.float32] = colours[chosen.argmax(axis=0)]
+    return shown
 
 
 def _outline(mask: NDArray[np.bool_], line_px: int) -> NDArray[np.bool_]:
