@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 from cyclopts import App, Parameter
 from rich.console import Console
@@ -14,6 +14,10 @@ from rich.table import Table
 
 from wtours.errors import WtoursError
 from wtours.progress import progress_bars, size_text
+
+if TYPE_CHECKING:
+    from wtours.fetch import Fetched
+    from wtours.shard_settings import ShardSettings
 
 VIDEOS, SHARDS = Path("data/videos"), Path("data/shards")
 
@@ -34,6 +38,7 @@ def fetch(
     *,
     manifest: str = "walking_tours",
     out: Path = VIDEOS,
+    resolution: int = 2160,
     retries: int = 5,
     dry_run: bool = False,
 ) -> None:
@@ -43,6 +48,7 @@ def fetch(
         names: names of videos; all of the manifest if none is given.
         manifest: a TOML file, or `walking_tours` or `sample`.
         out: folder for NAME.mp4 and NAME.json.
+        resolution: lines of the tallest format taken from YouTube.
         retries: attempts in a row that may bring nothing before a source is given up.
         dry_run: say what would be fetched, from where and to where.
     """
@@ -55,17 +61,22 @@ def fetch(
             print(describe(plan))
         return
     with progress_bars() as advance:
-        fetched = fetch_videos(
+        fetch_videos(
             names,
             manifest=path,
             out=out,
-            settings=FetchSettings(retries=retries),
+            settings=FetchSettings(max_height=resolution, retries=retries),
             progress=lambda name, step, done, total: advance(f"{step} {name}", done, total, ""),
+            finished=_print_fetched,
         )
-    for video in fetched:
-        print(describe(video))
-        for note in video.notes:
-            print(f"note: {video.name}: {note}", file=sys.stderr)
+
+
+def _print_fetched(video: "Fetched") -> None:
+    from wtours.fetch import describe
+
+    print(describe(video))
+    for note in video.notes:
+        print(f"note: {video.name}: {note}", file=sys.stderr)
 
 
 @app.command
@@ -132,8 +143,21 @@ def shard(
             print(f"note: {one.folder.name}: {note}", file=sys.stderr)
 
 
-def _print_estimate(videos: Sequence[Path], settings: object, *, out: Path) -> None:
-    raise NotImplementedError
+def _print_estimate(videos: Sequence[Path], settings: "ShardSettings", *, out: Path) -> None:
+    from wtours.shard_estimate import estimate
+
+    expected = estimate(videos, settings=settings)
+    table = Table("video", "frames", "pictures", "size", "time")
+    for one in expected.videos:
+        minutes = f"{one.work_s / 60:.1f} min"
+        table.add_row(
+            one.name, f"{one.frames:,}", f"{one.pictures:,}", size_text(one.size_bytes), minutes
+        )
+    Console().print(table)
+    print(
+        f"{out} would hold {expected.pictures:,} pictures, about {size_text(expected.size_bytes)}, "
+        f"in about {expected.work_s / 60:.1f} minutes"
+    )
 
 
 @app.command

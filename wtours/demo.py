@@ -85,7 +85,9 @@ def run_demo(out: Path = DEFAULT_OUT) -> Artefacts:
 def _run(command: Sequence[str]) -> None:
     # The commands of this environment, whether or not it is activated.
     program, *arguments = command
-    status = subprocess.run([sys.executable, "-P", "-m", program, *arguments], check=False).returncode
+    status = subprocess.run(
+        [sys.executable, "-P", "-m", program, *arguments], check=False
+    ).returncode
     if status != 0:
         raise WtoursError(
             f"`{shlex.join(command)}` ended with status {status}",

@@ -140,6 +140,10 @@ class ShardSetWriter:
     """
 
     def __init__(self, folder: Path, *, replace: bool = False) -> None:
+        self._retired = folder.with_name(f".{folder.name}.retired")
+        if self._retired.exists() and not folder.exists():
+            # An earlier replacement was cut off between its two renames.
+            self._retired.rename(folder)
         if folder.exists() and not replace:
             raise WtoursError(
                 f"{folder} exists already",
@@ -197,11 +201,10 @@ class ShardSetWriter:
         )
         write_durably(self.partial / RECORD_FILE, record.to_json().encode())
         if self.folder.exists():
-            retired = self.folder.with_name(f".{self.folder.name}.retired")
-            shutil.rmtree(retired, ignore_errors=True)
-            self.folder.rename(retired)
+            shutil.rmtree(self._retired, ignore_errors=True)
+            self.folder.rename(self._retired)
             self.partial.rename(self.folder)
-            shutil.rmtree(retired)
+            shutil.rmtree(self._retired)
         else:
             self.partial.rename(self.folder)
         return record
