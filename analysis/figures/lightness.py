@@ -17,8 +17,10 @@ from analysis.figures.style import (
     INK,
     SKY,
     VERMILION,
+    draw_line,
     drawing,
     duration_text,
+    fill_band,
     new_figure,
     say,
     set_time_axis,
@@ -71,13 +73,11 @@ def _draw_panel(axes: Axes, panel: LightnessPanel, *, bounds: tuple[float, float
     axes.set_yticks([0, 25, 50, 75, 100])
     curve = panel.curve
     if curve["median"].notna().any():
-        time = curve["time_s"].to_numpy() / unit.seconds
-        alone = len(curve) == 1  # a line of one point would not be seen
-        _draw_band(axes, time, curve["low"], curve["high"], colour=SKY, alpha=0.38, alone=alone)
+        time = curve["time_s"] / unit.seconds
+        fill_band(axes, time, curve["low"], curve["high"], color=SKY, alpha=0.38, lw=0)
         means = curve["mean_low"], curve["mean_high"]
-        _draw_band(axes, time, *means, colour=BLUE, alpha=0.55, alone=alone, edge=0.8)
-        dot = "o" if alone else None
-        axes.plot(time, curve["median"], color=INK, lw=1.8, marker=dot, clip_on=not alone)
+        fill_band(axes, time, *means, color=BLUE, alpha=0.55, lw=0.8)
+        draw_line(axes, time, curve["median"], color=INK, lw=1.8)
     else:
         say(axes, "no picture has a lightness")
     for bound in bounds:
@@ -93,23 +93,6 @@ def _draw_panel(axes: Axes, panel: LightnessPanel, *, bounds: tuple[float, float
     elif panel.cuts_s is None:
         note = "cuts were not sought"
         axes.set_title(note, loc="right", fontsize=10, fontweight="normal", color=GREY)
-
-
-def _draw_band(
-    axes: Axes,
-    time: "np.ndarray[tuple[int], np.dtype[np.float64]]",
-    low: "pd.Series[float]",
-    high: "pd.Series[float]",
-    *,
-    colour: str,
-    alpha: float,
-    alone: bool,
-    edge: float = 0.0,
-) -> None:
-    if alone:
-        axes.vlines(time, low, high, color=colour, alpha=alpha, lw=6, clip_on=False)
-    else:
-        axes.fill_between(time, low, high, color=colour, alpha=alpha, lw=edge)
 
 
 def _legend(panels: Sequence[LightnessPanel]) -> list[Artist]:

@@ -14,8 +14,10 @@ from analysis.figures.style import (
     INK,
     SKY,
     WIDTH_IN,
+    draw_line,
     drawing,
     duration_text,
+    fill_band,
     new_figure,
     say,
     set_time_axis,
@@ -89,10 +91,9 @@ def _draw_curve(axes: Axes, strip: PictureStrip) -> None:
     axes.set_yticks([0, 50, 100])
     axes.set_ylabel("L*")
     time = strip.curve["time_s"] / unit.seconds
-    axes.fill_between(time, strip.curve["low"], strip.curve["high"], color=SKY, alpha=0.38, lw=0)
-    middle = (strip.curve["mean_low"] + strip.curve["mean_high"]) / 2
-    alone = len(time) == 1  # a line of one point would not be seen
-    axes.plot(time, middle, color=BLUE, lw=1.2, marker="o" if alone else None, clip_on=not alone)
+    curve = strip.curve
+    fill_band(axes, time, curve["low"], curve["high"], color=SKY, alpha=0.38, lw=0)
+    draw_line(axes, time, (curve["mean_low"] + curve["mean_high"]) / 2, color=BLUE, lw=1.2)
     for place in range(1, len(strip.thumbnails)):
         edge = place / len(strip.thumbnails) * strip.duration_s / unit.seconds
         axes.axvline(edge, color=INK, lw=0.5, alpha=0.25)

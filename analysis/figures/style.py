@@ -7,12 +7,15 @@ used. The style stands in a context around drawing and saving, and leaves no tra
 import io
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+Series: TypeAlias = "pd.Series[Any]"
 
 # Okabe and Ito's palette, told apart by colour-blind readers and in grey (jfly.uni-koeln.de/color).
 BLUE, SKY, VERMILION, ORANGE = "#0072B2", "#56B4E9", "#D55E00", "#E69F00"
@@ -118,6 +121,32 @@ def set_time_axis(axes: Axes, duration_s: float) -> TimeUnit:
     return unit
 
 
+def draw_line(axes: Axes, time: Series, values: Series, *, color: str, lw: float) -> None:
+    """Draw values over time; NaN breaks the line, and a value alone between breaks is a dot."""
+    axes.plot(time, values, color=color, lw=lw)
+    alone = _alone(values)
+    if alone.any():
+        (dots,) = axes.plot(time[alone], values[alone], "o", color=color, ms=2 * lw, clip_on=False)
+        dots.set_in_layout(False)  # it may reach over the axis, which shall not move for it
+
+
+def fill_band(
+    axes: Axes, time: Series, low: Series, high: Series, *, color: str, alpha: float, lw: float
+) -> None:
+    """Fill between two curves over time; a place alone between breaks is an upright line."""
+    axes.fill_between(time, low, high, color=color, alpha=alpha, lw=lw)
+    alone = _alone(low)
+    if alone.any():
+        bars = axes.vlines(time[alone], low[alone], high[alone], color=color, alpha=alpha, lw=3)
+        bars.set_clip_on(False)
+        bars.set_in_layout(False)
+
+
+def _alone(values: Series) -> Series:
+    known = values.notna()
+    return known & ~known.shift(1, fill_value=False) & ~known.shift(-1, fill_value=False)
+
+
 def say(axes: Axes, text: str) -> None:
     """Write in the middle of an axis why nothing is drawn there."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=GREY)
@@ -129,6 +158,8 @@ def duration_text(duration_s: float) -> str:
     >>> duration_text(6600), duration_text(75.4), duration_text(4.04)
     ('1 h 50 min', '1 min 15 s', '4 s')
     """
+    if 0 < duration_s < 1:
+        return f"{duration_s:.2g} s"
     if duration_s < 59.95:
         text = f"{duration_s:.1f}" if duration_s < 9.95 else f"{duration_s:.0f}"
         return f"{text.removesuffix('.0')} s"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.shard_making import make_shard_set
@@ -32,4 +33,4 @@ def set_column(shard_set: ShardSet, name: str, values: list[Any]) -> None:
     index = pq.read_table(path)
     place = index.schema.get_field_index(name)
     field = index.schema.field(name)
-    pq.write_table(index.set_column(place, field, pq.pa.array(values, type=field.type)), path)
+    pq.write_table(index.set_column(place, field, pa.array(values, type=field.type)), path)
