@@ -25,7 +25,8 @@ from dora.config import RunConfig
 from dora.data.augment import draw_clip
 from dora.data.clips import ClipTable
 from dora.data.description import find_shard_clips
-from dora.data.loader import ClipLoader, read_frames
+from dora.data.loader import ClipLoader
+from dora.data.reading import read_frames
 from dora.data.stream import ClipOrder
 from dora.presets import named_preset
 from tests.references.plain_views import plain_views

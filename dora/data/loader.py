@@ -6,136 +6,31 @@ Clips travel as 8 bits through shared memory, are put together in page-locked me
 GPU, and become normalised float32 on the device.
 """
 
-import io
 import math
-import multiprocessing
 import os
-import signal
-import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
-from threading import current_thread, main_thread
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL.JpegImagePlugin import JpegImageFile
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from dora.config import AugmentConfig
-from dora.data.augment import ClipViews, augment_clip, draw_clip
+from dora.data.augment import ClipViews
 from dora.data.clips import ClipTable
 from dora.data.colours import normalise
+from dora.data.reading import ClipPlace, ClipReader, Fault
 from dora.data.stream import ClipOrder, share_of_rank
 from dora.data.views import Views
+from dora.data.workers import interrupts_held, start_worker, worker_context
 from dora.errors import DoraError
-from wtours.shards import ShardError, ShardSet
+from wtours.shards import ShardSet
 
 SHARED_MEMORY = Path("/dev/shm")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClipPlace:
-    """Where one clip is and what number it has: all that a worker is told."""
-
-    position: int
-    set_number: int
-    rows: tuple[int, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fault:
-    """A user's error in a worker, on its way to the main process."""
-
-    kind: type[Exception]
-    message: str
-    remedy: str
-
-    def error(self) -> Exception:
-        """Return the error as it was raised."""
-        if issubclass(self.kind, DoraError | ShardError):
-            return self.kind(self.message, remedy=self.remedy)
-        return DoraError(self.message, remedy=self.remedy)
-
-
-class ClipReader(Dataset[ClipViews | Fault]):
-    """Reads and augments one clip: a pure function of its place and the run's seed.
-
-    Args:
-        shards: the shard sets, in the order of the clip table.
-        augment: how views are made.
-        seed: the run's seed.
-    """
-
-    def __init__(self, shards: Sequence[ShardSet], augment: AugmentConfig, *, seed: int) -> None:
-        self.shards = tuple(shards)
-        self.augment = augment
-        self.seed = seed
-
-    def __getitem__(self, place: ClipPlace) -> ClipViews | Fault:
-        try:
-            with _one_thread():
-                return self.read(place)
-        except (DoraError, ShardError) as fault:
-            # Raised here, it would reach the user as a text with a worker's traceback.
-            return Fault(kind=type(fault), message=fault.message, remedy=fault.remedy)
-
-    def read(self, place: ClipPlace) -> ClipViews:
-        """Return the views of one clip.
-
-        Raises:
-            ShardError: a picture was altered.
-            DoraError: a picture cannot be decoded, or is too small for the first crop.
-        """
-        shard_set = self.shards[place.set_number]
-        frames = read_frames(shard_set, place.rows)
-        draws = draw_clip(
-            self.augment,
-            seed=self.seed,
-            position=place.position,
-            frames=len(frames),
-            height=frames.shape[1],
-            width=frames.shape[2],
-        )
-        return augment_clip(frames, self.augment, draws, position=place.position)
-
-
-def read_frames(shard_set: ShardSet, rows: Sequence[int]) -> NDArray[np.uint8]:
-    """Return the pictures of some rows of one video's index, (T, H, W, 3) uint8.
-
-    Pillow decodes, because it has libjpeg-turbo (1.8 ms for 910x512; OpenCV and torchvision, whose
-    decoder is deprecated, 1.3 ms) and is no video library.
-
-    Raises:
-        ShardError: a picture was altered.
-        DoraError: a picture cannot be decoded, or has another size than those before it.
-    """
-    frames: list[NDArray[np.uint8]] = []
-    for row in rows:
-        jpeg = shard_set.read_jpeg(row)
-        try:
-            picture = JpegImageFile(io.BytesIO(jpeg))
-            pixels = np.asarray(picture.convert("RGB"))
-        except (OSError, SyntaxError) as fault:
-            raise _bad_picture(shard_set, row, f"cannot be decoded ({fault})") from fault
-        if frames and pixels.shape != frames[0].shape:
-            raise _bad_picture(shard_set, row, "has another size than its neighbours")
-        frames.append(pixels)
-    return np.stack(frames)
-
-
-def _bad_picture(shard_set: ShardSet, row: int, fault: str) -> DoraError:
-    return DoraError(
-        f"{shard_set.folder}: the picture of row {row} {fault}",
-        remedy="make the set again with `wtours shard --replace`",
-    )
 
 
 class _Places:
@@ -255,14 +150,19 @@ class ClipLoader:
                 num_workers=self.workers,
                 collate_fn=_unchanged,
                 prefetch_factor=self.prefetch,
-                multiprocessing_context=_worker_context() if self.workers else None,
-                worker_init_fn=_start_worker,
+                multiprocessing_context=worker_context(ClipReader.__module__)
+                if self.workers
+                else None,
+                worker_init_fn=start_worker,
+                # Its own, for a number is drawn from it that the run's state must not lack.
+                generator=torch.Generator(),
             )
-            with _interrupts_held():
+            with interrupts_held():
                 results = iter(loader)
                 # Workers answer in turn: now each has, and has all that it was to inherit.
                 started = list(islice(results, self.workers))
         yield from started
+        del started  # it would keep them in shared memory
         yield from results
 
     def _load_places(self) -> None:
@@ -317,59 +217,5 @@ def clip_bytes(augment: AugmentConfig, *, frames: int) -> int:
     return 3 * frames * (views + augment.local_crops * augment.local_view.px**2)
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep torch to one thread, as in a worker: its steps here are too small to be worth more."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def _unchanged(result: Any) -> Any:
     return result
-
-
-def _worker_context() -> str:
-    """Return how workers start: the fork server, told what to import; Windows has only spawn.
-
-    A worker also imports the program's main module. The server does so for all if it is a script;
-    of `python -m package.module` it imports the package, for runpy warns of an imported module.
-    """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return "spawn"
-    main = getattr(sys.modules["__main__"], "__spec__", None)
-    forkserver.set_forkserver_preload([__name__, (main and main.parent) or "__main__"])
-    return "forkserver"
-
-
-def _start_worker(_number: int) -> None:
-    """Leave Ctrl-C to the main process, whose end ends the workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back while processes start (seconds), which would else print their tracebacks.
-
-    They inherit the mask of this thread; were this process to end sooner, it would take away what
-    a worker is about to inherit. The signal may reach another thread, whose mask is its own, hence
-    the handler; it is raised again when they have started.
-    """
-    if not hasattr(signal, "pthread_sigmask") or current_thread() is not main_thread():
-        yield
-        return
-    # Started now, because it would lift the mask if it were started under it.
-    resource_tracker.ensure_running()
-    held: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        signal.signal(signal.SIGINT, handler)
-        if held:
-            signal.raise_signal(signal.SIGINT)

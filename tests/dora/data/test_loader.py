@@ -119,6 +119,14 @@ def test_workers_resume_at_every_step(walks: Path, unbroken: list[Views]) -> Non
 
 
 @pytest.mark.parametrize("workers", [0, 1])
+def test_loader_leaves_the_random_state_of_training_alone(walks: Path, workers: int) -> None:
+    """A run that is started again opens another loader: its drop path must not notice."""
+    before = torch.get_rng_state()
+    list(open_loader(walks, workers=workers, stop_step=2))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
 def test_altered_tar_is_named_by_the_same_error(tmp_path: Path, workers: int) -> None:
     """No worker's traceback, whichever process finds the fault."""
     folder = make_shard_set(tmp_path / "walk", frames=20, pictures_per_tar=10)

@@ -1,0 +1,55 @@
+"""How processes that read clips are started, and what Ctrl-C means while they are."""
+
+import multiprocessing
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import forkserver, resource_tracker
+from threading import current_thread, main_thread
+
+
+def worker_context(reader: str) -> str:
+    """Return how workers start: the fork server, told what to import; Windows has only spawn.
+
+    Args:
+        reader: the module of what workers do.
+
+    A worker also imports the program's main module. The server does so for all if it is a script;
+    of `python -m package.module` it imports the package, for runpy warns of an imported module.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return "spawn"
+    main = getattr(sys.modules["__main__"], "__spec__", None)
+    forkserver.set_forkserver_preload([reader, (main and main.parent) or "__main__"])
+    return "forkserver"
+
+
+def start_worker(_number: int) -> None:
+    """Leave Ctrl-C to the main process, whose end ends the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back while processes start (seconds), which would else print their tracebacks.
+
+    They inherit the mask of this thread; were this process to end sooner, it would take away what
+    a worker is about to inherit. The signal may reach another thread, whose mask is its own, hence
+    the handler; it is raised again when they have started.
+    """
+    if not hasattr(signal, "pthread_sigmask") or current_thread() is not main_thread():
+        yield
+        return
+    # Started now, because it would lift the mask if it were started under it.
+    resource_tracker.ensure_running()
+    held: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+        if held:
+            signal.raise_signal(signal.SIGINT)
