@@ -13,7 +13,7 @@ from PIL import Image
 from dora.config import ClipConfig
 from dora.data.clips import ClipTable, SetIndex, find_clips
 from dora.data.description import read_index
-from dora.data.loader import read_frames
+from dora.data.reading import read_frames
 from dora.errors import DoraError
 from wtours.shards import ShardSet, VideoRecord, open_shards
 
