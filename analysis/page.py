@@ -132,4 +132,6 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", "off" if value is None else str(value)
+            # blur and cuts are null where they were off (FORMAT.md); what is in them is only unset.
+            unset = NOT_MEASURED if prefix else "off"
+            yield f"{prefix}{name}", unset if value is None else str(value)

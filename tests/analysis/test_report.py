@@ -112,6 +112,7 @@ def test_the_page_says_what_was_not_done(two: tuple[Path, Report]) -> None:
     assert "cuts were not sought" in text
     assert "Faces were not blurred in walk, dr--ive" in text
     assert "Objects per frame Not measured yet." in text
+    assert "blur off" in text
 
 
 def test_the_summary_is_the_table_of_videos(two: tuple[Path, Report]) -> None:
