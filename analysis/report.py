@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.figures.style import encode
+from analysis.figures.style import MAX_PANELS, encode
 from analysis.gallery import Exhibit, draw_gallery
 from analysis.page import PageFigure, render_page
 from analysis.statistics.lightness import LightnessOptions, summarise_lightness
@@ -90,7 +90,7 @@ def write_report(
         paths, page_figure = _write_figure(exhibit, out / "figures")
         figures += paths
         shown.append(page_figure)
-        tell("drawing figures", 0.3 + 0.6 * len(shown) / (3 * -(-number // 10)))
+        tell("drawing figures", 0.3 + 0.6 * len(shown) / (3 * -(-number // MAX_PANELS)))
     page = render_page(
         summary,
         [shard_set.record for shard_set in shards],

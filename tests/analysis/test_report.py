@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from analysis import gallery
 from analysis import report as report_module
 from analysis.report import Report, write_report
 from analysis.statistics.lightness import LightnessOptions
@@ -171,8 +172,9 @@ def test_black_and_unmeasured_videos_are_told_apart(tmp_path: Path, value: float
         assert "100 %" not in text_of(report)
 
 
-def test_many_videos_go_to_several_figures(tmp_path: Path) -> None:
-    sets = [make_set(tmp_path / f"v{number:02d}", frames=2, side=24) for number in range(11)]
+def test_many_videos_go_to_several_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gallery, "MAX_PANELS", 2)
+    sets = [make_set(tmp_path / f"v{number}", frames=2, side=24) for number in range(3)]
     report = write_report(sets, tmp_path / "out")
     names = {path.stem for path in report.figures}
     kinds = ("pictures", "lightness", "shots")
