@@ -29,6 +29,7 @@ app = App(
     version=version("wtours"),
     help="Pretrain a ViT on shards of video by discovering and tracking objects.",
     default_parameter=Parameter(negative=()),
+    suppress_keyboard_interrupt=False,  # `main` says what was stopped
     help_epilogue="Every command takes --debug, which shows the traceback of an error.",
 )
 evaluations = App(name="eval", help="What a backbone is worth, by the paper's protocols.")

@@ -26,6 +26,7 @@ app = App(
     version=version("wtours"),
     help="Turn first-person videos into training data that can be trusted.",
     default_parameter=Parameter(negative=()),
+    suppress_keyboard_interrupt=False,  # `main` says what was stopped
     help_epilogue="Every command takes --debug, which shows the traceback of an error.",
 )
 app.register_install_completion_command()

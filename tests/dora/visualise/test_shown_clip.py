@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dora.config import ClipConfig
-from dora.data.loader import read_frames
+from dora.data.reading import read_frames
 from dora.errors import DoraError
 from dora.visualise.shown_clip import ClipChoice, read_clip
 from tests.shard_making import make_shard_set

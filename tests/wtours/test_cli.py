@@ -1,0 +1,170 @@
+"""A user's mistake gets one sentence with file, fault and remedy, and exit status 2."""
+
+import json
+import re
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tests.shard_making import make_shard_set
+from tests.video_making import panned, write_video
+from wtours.cli import main
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in an empty folder; return status, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*words: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            main([str(word) for word in words])
+        printed = capsys.readouterr()
+        assert isinstance(end.value.code, int)
+        return end.value.code, printed.out, printed.err
+
+    return command
+
+
+def pan(path: Path, *, frames: int = 30, pts: list[int] | None = None) -> Path:
+    return write_video(
+        path,
+        [panned(0, i) for i in range(frames)],
+        rate=10,
+        time_base=Fraction(1, 1000) if pts else None,
+        pts=pts,
+    )
+
+
+def write_sound(path: Path) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=16_000, layout="mono")
+        for i in range(16):
+            frame = av.AudioFrame.from_ndarray(
+                np.zeros((1, 1024), dtype=np.float32), format="fltp", layout="mono"
+            )
+            frame.sample_rate, frame.pts = 16_000, i * 1024
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def cut_short(path: Path) -> Path:
+    pan(path)
+    path.write_bytes(path.read_bytes()[:-2000])
+    return path
+
+
+def text(path: Path, content: str) -> Path:
+    path.write_text(content)
+    return path
+
+
+VIDEO = 'name = "walk"\nsource = [{ kind = "rendered" }]\n'
+FAULTS: list[tuple[str, Callable[[Path], list[object]], str]] = [
+    ("missing video", lambda d: ["shard", d / "no.mp4"], r"no\.mp4"),
+    ("empty video", lambda d: ["shard", text(d / "empty.mp4", "")], r"empty\.mp4"),
+    ("no video", lambda d: ["shard", text(d / "page.mp4", "<html>" * 99)], r"page\.mp4"),
+    ("truncated video", lambda d: ["shard", cut_short(d / "short.mp4")], r"short\.mp4"),
+    ("sound alone", lambda d: ["shard", write_sound(d / "sound.mp4")], r"sound\.mp4"),
+    ("no such rate", lambda d: ["shard", pan(d / "a.mp4"), "--fps", "often"], "--fps often"),
+    ("too high a rate", lambda d: ["shard", pan(d / "a.mp4"), "--fps", "30"], "--fps native"),
+    ("no videos", lambda d: ["shard", d], "no video"),
+    ("no such video", lambda d: ["fetch", "rome"], "rome"),
+    ("missing manifest", lambda d: ["fetch", "--manifest", d / "no.toml"], r"no\.toml"),
+    (
+        "unknown key",
+        lambda d: ["fetch", "--manifest", text(d / "m.toml", f"[[video]]\n{VIDEO}colour = 1\n")],
+        "colour",
+    ),
+    (
+        "doubled name",
+        lambda d: ["fetch", "--manifest", text(d / "m.toml", f"[[video]]\n{VIDEO}" * 2)],
+        "walk",
+    ),
+    ("no shards", lambda d: ["analyze", "--shards", d], "no shard set"),
+    ("no folder", lambda d: ["verify", d / "none"], "no folder of shards"),
+    ("unknown option", lambda d: ["shard", "--speed", "9"], "--speed"),
+    ("wrong type", lambda d: ["shard", "--short-side", "big"], "big"),
+]
+
+
+@pytest.mark.parametrize(("make", "named"), [f[1:] for f in FAULTS], ids=[f[0] for f in FAULTS])
+def test_a_mistake_is_one_sentence_and_leaves_nothing(
+    run: Run, tmp_path: Path, make: Callable[[Path], list[object]], named: str
+) -> None:
+    status, out, err = run(*make(tmp_path))
+    assert status == 2, err
+    assert "Traceback" not in err + out
+    assert re.search(named, err + out), err + out
+    assert not (tmp_path / "data").exists() or not list((tmp_path / "data").glob("*/*"))
+
+
+def test_the_road_from_a_video_to_a_page(run: Run, tmp_path: Path) -> None:
+    pan(tmp_path / "Garden Walk.mp4", frames=60)
+    status, out, err = run("shard", tmp_path / "Garden Walk.mp4", "--fps", "5", "--dry-run")
+    assert (status, "pictures" in out, (tmp_path / "data").exists()) == (0, True, False), err
+    status, out, err = run("shard", tmp_path / "Garden Walk.mp4", "--fps", "5")
+    assert status == 0, err
+    assert "garden" in out
+    assert "31 pictures" in out
+    status, out, err = run("shard", tmp_path / "Garden Walk.mp4", "--fps", "5")
+    assert (status, "there already" in out) == (0, True), err
+    status, _, err = run("shard", tmp_path / "Garden Walk.mp4", "--fps", "2")
+    assert (status, "fps 5 instead of 2" in err) == (2, True), err
+    assert run("verify")[0] == 0
+    status, out, err = run("analyze")
+    assert status == 0, err
+    assert Path(out.strip()).is_file()
+
+
+def test_no_blur_is_recorded(run: Run, tmp_path: Path) -> None:
+    pan(tmp_path / "a.mp4")
+    for words, blurred in ((["--no-blur"], False), (["--replace"], True)):
+        assert run("shard", tmp_path / "a.mp4", *words)[0] == 0
+        record = json.loads((tmp_path / "data" / "shards" / "a" / "dataset.json").read_text())
+        assert (record["settings"]["blur"] is not None) is blurred
+
+
+def test_verify_names_an_altered_tar(run: Run, tmp_path: Path) -> None:
+    folder = make_shard_set(tmp_path / "walk", frames=6)
+    tar = folder / "walk-000000.tar"
+    content = bytearray(tar.read_bytes())
+    content[700] ^= 1
+    tar.write_bytes(bytes(content))
+    status, _, err = run("verify", folder)
+    assert (status, str(tar) in err) == (2, True)
+
+
+def test_debug_shows_the_traceback(run: Run, tmp_path: Path) -> None:
+    status, _, err = run("verify", tmp_path / "none", "--debug")
+    assert (status, "Traceback" in err) == (2, True)
+
+
+def test_ctrl_c_ends_with_a_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("wtours.doctor.diagnose", interrupted)
+    status, _, err = run("doctor")
+    assert (status, err) == (
+        2,
+        "wtours: stopped, nothing half-written is left; give the same command again\n",
+    )
+
+
+def test_what_is_not_the_users_doing_exits_with_1(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(folder: Path) -> None:
+        raise OSError(5, "Input/output error", "disk")
+
+    monkeypatch.setattr("wtours.doctor.diagnose", broken)
+    status, _, err = run("doctor")
+    assert (status, "Traceback" in err) == (1, False)
