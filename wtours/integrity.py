@@ -5,10 +5,8 @@ may be. Every other file of the project can then rely on a whole container, pict
 and time stamps that only go forward.
 """
 
-import hashlib
 import os
 from array import array
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -31,7 +29,6 @@ _CONTAINERS = (
 )
 _MISSING_S = 1.0
 """A container may state this much more than its packets hold; rounding and sound stay far below."""
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,23 +93,6 @@ def check_video(path: str | Path) -> VideoFacts:
         _require_to_the_end(path, container, walk)
         rotation_deg = _first_rotation_deg(path, stream.index)
         return _facts(path, size_bytes, container, stream, walk, rotation_deg)
-
-
-def file_sha256(path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> str:
-    """Return the SHA-256 of a file in hexadecimal, read in pieces of 1 MiB.
-
-    Args:
-        path: any file.
-        progress: called with (bytes done, bytes in all) after each piece.
-    """
-    digest, done_bytes, size_bytes = hashlib.sha256(), 0, Path(path).stat().st_size
-    with Path(path).open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-            done_bytes += len(chunk)
-            if progress is not None:
-                progress(done_bytes, size_bytes)
-    return digest.hexdigest()
 
 
 def _require_file(path: Path) -> int:

@@ -7,7 +7,6 @@ its truth, `<stem>.truth.json`.
 """
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -27,6 +26,7 @@ from wtours.sample_world.render import Painter
 from wtours.sample_world.scene import Box, Image, Place
 from wtours.sample_world.street import day_street, night_street
 from wtours.sample_world.truth import WalkTruth, read_truth, truth_path
+from wtours.whole_file import put_in_place, write_whole
 
 __all__ = [
     "WalkFrame",
@@ -179,7 +179,6 @@ def render_sample_walk(
             written to.
     """
     partial = path.with_name(f".{path.name}.part")
-    partial_truth = path.with_name(f".{truth_path(path).name}.part")
     starts = _shot_starts(duration_s, width=width, height=height, fps=fps)
     frames = rendered_frames(duration_s=duration_s, width=width, height=height, fps=fps, seed=seed)
     lightness: list[float] = []
@@ -207,26 +206,17 @@ def render_sample_walk(
             lightness=tuple(lightness),
             face_boxes=face_boxes,
         )
-        partial_truth.write_text(truth.to_json())
-        _sync(partial, partial_truth)
-        partial_truth.replace(truth_path(path))
-        partial.replace(path)
+        write_whole(truth_path(path), truth.to_json())
+        put_in_place(partial, path)
     except OSError as error:  # av's errors from files are OSErrors too
         raise WtoursError(
             f"{path}: the sample walk cannot be written ({error.strerror or error})",
             remedy="choose a folder that you may write to, on a disk with 100 MB free",
         ) from error
     finally:
-        for left in (partial, partial_truth):
-            with contextlib.suppress(OSError):
-                left.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
     return truth
-
-
-def _sync(*paths: Path) -> None:
-    for path in paths:
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
 
 
 def _encode(images: Iterator[Image], path: Path, *, width: int, height: int, fps: int) -> None:

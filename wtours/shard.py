@@ -11,21 +11,22 @@ from pathlib import Path
 
 from wtours.errors import WtoursError
 from wtours.frame_pass import FramePass, StretchRecord, join
-from wtours.integrity import file_sha256
 from wtours.shard_inputs import ShardInput, find_inputs
 from wtours.shard_settings import ShardSettings
-from wtours.shards import ShardSetWriter, VideoRecord, open_shards
+from wtours.shards import ShardSetWriter, VideoRecord, open_shards, settle
 from wtours.shards.schema import RECORD_FILE, DatasetRecord
 from wtours.stages.blur import BlurStage, fit_short_side
 from wtours.stages.cuts import CutStage
 from wtours.stages.picture import PictureStage
 from wtours.stages.sample import TickSampler
 from wtours.video import VideoReader, open_video
+from wtours.whole_file import file_sha256
 
 Progress = Callable[[str, float, float, float], None]
 """Name of the video, seconds of it done, seconds in all, seconds of video per second of work."""
 _RATE_TOLERANCE = Fraction(105, 100)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_NO_FOLDER = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +98,13 @@ def shard_videos(
     inputs = find_inputs(paths)
     for video in inputs:
         require_rate(video, settings)
+        with _told_of_disk(out, video):
+            settle(out / video.name)
         if not replace:
             _require_same_settings(out / video.name, settings)
     sets = []
     for video in inputs:
-        with _room_in(out, video):
+        with _told_of_disk(out, video):
             sets.append(_shard_one(video, out / video.name, settings, replace, progress))
     return Written(sets=tuple(sets))
 
@@ -183,6 +186,7 @@ def _write_set(
     replace_set: bool,
     progress: Progress | None,
 ) -> WrittenSet:
+    pace = _Pace(video, progress)
     with (
         open_video(video.facts.path, facts=video.facts) as reader,
         ShardSetWriter(folder, replace=replace_set) as writer,
@@ -193,7 +197,7 @@ def _write_set(
             sampler=TickSampler(time_base=reader.time_base, fps=settings.kept_fps),
             pictures=picture_stage(video.name, reader, settings),
             tar_s=settings.tar_s,
-            on_frame=_follow(video, progress),
+            on_frame=pace.on_frame,
         ).run(reader)
         if not len(found.ticks):
             raise WtoursError(
@@ -207,6 +211,7 @@ def _write_set(
             cuts=settings.cuts,
         )
         record = writer.finish([joined], settings=settings.to_record())
+    pace.finish()
     return WrittenSet(
         folder=folder,
         record=record,
@@ -236,21 +241,28 @@ def picture_stage(name: str, reader: VideoReader, settings: ShardSettings) -> Pi
     return PictureStage(video=name, size=size, jpeg_quality=settings.jpeg_quality, blur=blur)
 
 
-def _follow(video: ShardInput, progress: Progress | None) -> Callable[[float], None]:
-    """Return what passes on how far the work is: ten times a second, and near the end."""
-    start_s = shown_s = time.monotonic()
-    end_s = video.facts.duration_s - 2 / float(video.facts.average_rate)
+class _Pace:
+    """Passes on how far the work on a video is: ten times a second, and when its set is whole."""
 
-    def on_frame(done_s: float) -> None:
-        nonlocal shown_s
-        now_s = time.monotonic()
-        if progress is not None and (now_s - shown_s >= 0.1 or done_s >= end_s):
-            shown_s = now_s
-            progress(
-                video.name, done_s, video.facts.duration_s, done_s / max(1e-9, now_s - start_s)
-            )
+    def __init__(self, video: ShardInput, progress: Progress | None) -> None:
+        self._name, self._duration_s = video.name, video.facts.duration_s
+        self._progress = progress
+        self._start_s = self._shown_s = time.monotonic()
 
-    return on_frame
+    def on_frame(self, done_s: float) -> None:
+        """Take note of the time of a frame."""
+        if time.monotonic() - self._shown_s >= 0.1:
+            self._show(done_s)
+
+    def finish(self) -> None:
+        """Take note that all is done."""
+        self._show(self._duration_s)
+
+    def _show(self, done_s: float) -> None:
+        self._shown_s = time.monotonic()
+        if self._progress is not None:
+            speed = done_s / max(1e-9, self._shown_s - self._start_s)
+            self._progress(self._name, done_s, self._duration_s, speed)
 
 
 def _video_record(
@@ -282,11 +294,16 @@ def _video_record(
 
 
 @contextmanager
-def _room_in(out: Path, video: ShardInput) -> Iterator[None]:
-    """Turn a full disk into a sentence."""
+def _told_of_disk(out: Path, video: ShardInput) -> Iterator[None]:
+    """Turn a full disk, or a folder that cannot be written to, into a sentence."""
     try:
         yield
     except OSError as fault:
+        if fault.errno in _NO_FOLDER:
+            raise WtoursError(
+                f"{out} cannot be written to ({fault.strerror})",
+                remedy="name another folder with --out",
+            ) from fault
         if fault.errno not in _NO_ROOM:
             raise
         free_mb = shutil.disk_usage(out if out.exists() else out.parent).free / 1e6

