@@ -1,5 +1,18 @@
-"""`python -m wtours`, for where another distribution owns the command."""
+"""The program: `wtours`, and `python -m wtours` where another distribution owns that command."""
 
-from wtours.cli import main
+import sys
+from typing import NoReturn
 
-main()
+
+def main() -> NoReturn:
+    """Load the command line and run it; Ctrl-C ends it with a sentence even while it loads."""
+    try:
+        from wtours.cli import main as run
+    except KeyboardInterrupt:
+        print("wtours: stopped before it began", file=sys.stderr)
+        sys.exit(2)
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,7 @@
 """`wtours fetch | shard | verify | analyze | demo | doctor`: arguments, one call, one result."""
 
 import errno
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -57,6 +58,7 @@ def fetch(
     from wtours.manifest import packaged_manifest
 
     path = Path(manifest) if manifest.endswith(".toml") else packaged_manifest(manifest)
+    settings = FetchSettings(max_height=resolution, retries=retries)
     if dry_run:
         for plan in plan_fetch(names, manifest=path, out=out):
             print(describe(plan))
@@ -66,7 +68,7 @@ def fetch(
             names,
             manifest=path,
             out=out,
-            settings=FetchSettings(max_height=resolution, retries=retries),
+            settings=settings,
             progress=lambda name, step, done, total: advance(f"{step} {name}", done, total, ""),
             finished=_print_fetched,
         )
@@ -244,7 +246,13 @@ def main(tokens: Sequence[str] | None = None) -> NoReturn:
     debug = "--debug" in given
     try:
         app([token for token in given if token != "--debug"], result_action="return_value")
-    except (WtoursError, KeyboardInterrupt, OSError) as fault:
+        if sys.stdout is not None:
+            sys.stdout.flush()  # so that a reader who left is noticed here
+    except BrokenPipeError:
+        # As of `wtours ... | head`. What Python still holds would fail again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (Exception, KeyboardInterrupt) as fault:
         if debug:
             traceback.print_exc()
         text, status = _explain(fault)
@@ -256,9 +264,12 @@ def main(tokens: Sequence[str] | None = None) -> NoReturn:
 def _explain(fault: BaseException) -> tuple[str, int]:
     if isinstance(fault, KeyboardInterrupt):
         return "stopped, nothing half-written is left; give the same command again", 2
+    if isinstance(fault, WtoursError):
+        return str(fault), 2
     if isinstance(fault, OSError):
         place = fault.filename or "the disk"
         if fault.errno == errno.ENOSPC:
             return f"{place}: no room left; make some, then give the same command again", 2
         return f"{place}: {fault.strerror or fault}; see what holds it, then try again", 1
-    return str(fault), 2
+    fact = f"{type(fault).__name__}: {fault}"
+    return f"a fault of this program ({fact}); please report what --debug shows of it", 1

@@ -34,12 +34,17 @@ def progress_bars() -> Iterator[Advance]:
     bars: dict[str, TaskID] = {}
 
     def advance(name: str, done: float, total: float | None, remark: str = "") -> None:
+        if not bars:
+            progress.start()  # not before: it would end in an empty line
         if name not in bars:
             bars[name] = progress.add_task(name, total=total, remark=remark)
         progress.update(bars[name], completed=done, total=total, remark=remark)
 
-    with progress:
+    try:
         yield advance
+    finally:
+        if bars:
+            progress.stop()
 
 
 def size_text(size_bytes: float) -> str:
