@@ -1,5 +1,6 @@
 """Which videos are to be sharded, what each is called, and what is known of where it came from."""
 
+import os
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -55,7 +56,9 @@ def set_name(video: Path) -> str:
     Raises:
         WtoursError: nothing is left of it.
     """
-    plain = unicodedata.normalize("NFKD", video.stem).encode("ascii", "ignore").decode().lower()
+    # Bytes that the locale could not read come as surrogates.
+    stem = os.fsencode(video.stem).decode(errors="ignore")
+    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode().lower()
     name = re.sub(r"[^a-z0-9_-]+", "_", plain).strip("_") if plain.strip("_") else ""
     if not name:
         raise WtoursError(

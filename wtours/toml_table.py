@@ -13,7 +13,7 @@ from wtours.errors import WtoursError
 def load_toml(path: Path) -> dict[str, Any]:
     """Return what the TOML file at `path` says; raise WtoursError where it cannot be read."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise WtoursError(
             f"{path}: there is no such manifest", remedy="check the path given with --manifest"
