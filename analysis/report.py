@@ -1,8 +1,8 @@
 """Tables and figures of shard sets as files, and one HTML page that holds them all."""
 
 import os
-import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,22 +126,20 @@ def _write_whole(path: Path, content: bytes) -> Path:
     Raises:
         WtoursError: the folder cannot be made or written, or the disk is full.
     """
-    part = None
+    part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "wb") as stream:
+        with part.open("wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(part).chmod(0o644)  # mkstemp gives it to its owner alone
-        Path(part).replace(path)
+        part.replace(path)
     except OSError as fault:
         raise WtoursError(
             f"{path} cannot be written ({fault.strerror})",
             remedy="make room or choose another folder with --out",
         ) from fault
     finally:
-        if part is not None:
-            Path(part).unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
     return path
