@@ -4,6 +4,7 @@ Options that name a difference between the printed method and the authors' relea
 released value first. `presets.py` sets them together; a component takes its own branch only.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -16,7 +17,29 @@ def _require(holds: bool, fault: str, remedy: str) -> None:
 
 
 def _require_share(name: str, value: float) -> None:
-    _require(0 <= value <= 1, f"{name} is {value}, not a probability", "set it between 0 and 1")
+    _require(0 <= value <= 1, f"{name} is {value}", "set it between 0 and 1")
+
+
+def _require_at_least(least: float, **options: float) -> None:
+    """Refuse an option, its dots written as __, that is smaller, infinite or not a number."""
+    for option, value in options.items():
+        name = option.replace("__", ".")
+        _require(least <= value < math.inf, f"{name} is {value}", f"use {least:g} or more")
+
+
+def _require_positive(**options: float) -> None:
+    """Refuse an option that is 0, negative, infinite or not a number."""
+    for option, value in options.items():
+        name = option.replace("__", ".")
+        _require(0 < value < math.inf, f"{name} is {value}", "use more than 0")
+
+
+def _require_scale(name: str, scale: tuple[float, float]) -> None:
+    _require(
+        0 < scale[0] <= scale[1] <= 1,
+        f"{name} is {scale}",
+        "give the smallest and largest share of the area, such as (0.4, 1.0)",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +51,9 @@ class Span:
     unit: Literal["epochs", "share"] = "epochs"
 
     def __post_init__(self) -> None:
-        _require(self.length >= 0, f"a span of {self.length} {self.unit}", "use 0 or more")
+        _require(
+            0 <= self.length < math.inf, f"a span of {self.length} {self.unit}", "use 0 or more"
+        )
         _require(
             self.unit == "epochs" or self.length <= 1,
             f"a span is {self.length} of the run",
@@ -57,7 +82,7 @@ class ClipConfig:
             "set clip.frames to 1 for images, or to 8 as in the paper",
         )
         _require(
-            self.stride_s > 0,
+            0 < self.stride_s < math.inf,
             f"clip.stride_s is {self.stride_s}, but time runs forward",
             "set clip.stride_s to 1.0 as in the paper",
         )
@@ -86,12 +111,7 @@ class ViewConfig:
     """Probability of inverting what is brighter than 128 of 255."""
 
     def __post_init__(self) -> None:
-        low, high = self.scale
-        _require(
-            0 < low <= high <= 1,
-            f"a view's scale is {self.scale}",
-            "give the smallest and largest share of the area, such as (0.4, 1.0)",
-        )
+        _require_scale("a view's scale", self.scale)
         _require(self.px >= 1, f"a view's side is {self.px} px", "use a multiple of the patch side")
         for name in ("flip", "jitter", "grey", "blur", "solarise"):
             _require_share(f"a view's {name}", getattr(self, name))
@@ -121,6 +141,8 @@ class AugmentConfig:
     """Whether colours, grey and blur are drawn anew for every frame, or once a clip (row 22)."""
 
     def __post_init__(self) -> None:
+        _require_scale("augment.first_scale", self.first_scale)
+        _require_at_least(1, augment__first_px=self.first_px)
         _require(
             len(self.global_views) in (1, 2),
             f"augment.global_views holds {len(self.global_views)} views",
@@ -155,6 +177,10 @@ class ModelConfig:
     """Stochastic depth of the student, linear over the blocks."""
 
     def __post_init__(self) -> None:
+        for name in ("width", "depth", "heads", "last_heads", "patch_px", "image_px"):
+            size = getattr(self, name)
+            _require_at_least(1, **{f"model__{name}": 1 if size is None else size})
+        _require_share("model.drop_path", self.drop_path)
         for heads in (self.heads, self.last_heads or self.heads):
             _require(
                 self.width % heads == 0,
@@ -180,6 +206,10 @@ class HeadConfig:
     batch_norm: bool = False
     norm_last_layer: bool = False
     """Keep the last layer's magnitudes fixed at 1 (trainable in the released commands)."""
+
+    def __post_init__(self) -> None:
+        for name in ("outputs", "layers", "hidden", "bottleneck"):
+            _require_at_least(1, **{f"head__{name}": getattr(self, name)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,9 +244,7 @@ class TrackerConfig:
             f"tracker.objects is {self.objects}",
             "use at least 1; the paper uses 3",
         )
-        _require(
-            self.epsilon > 0, f"tracker.epsilon is {self.epsilon}", "use 0.05, as the released code"
-        )
+        _require_positive(tracker__epsilon=self.epsilon)
         _require(
             self.iterations >= 1,
             f"tracker.iterations is {self.iterations}",
@@ -238,6 +266,10 @@ class LossConfig:
     """Carry the frame sum of object j into object j + 1, as the released code does (row 4)."""
     student_temperature: float = 0.1
     centre_momentum: float = 0.9
+
+    def __post_init__(self) -> None:
+        _require_positive(loss__student_temperature=self.student_temperature)
+        _require_share("loss.centre_momentum", self.centre_momentum)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,6 +297,17 @@ class OptimConfig:
     """First value, and the value after `temperature_warmup` (row 28)."""
     temperature_warmup: Span = Span(length=30)
 
+    def __post_init__(self) -> None:
+        _require_at_least(
+            0, optim__lr=self.lr, optim__min_lr=self.min_lr, optim__clip_norm=self.clip_norm
+        )
+        for decay, momentum, temperature in zip(
+            self.weight_decay, self.teacher_momentum, self.teacher_temperature, strict=True
+        ):
+            _require_at_least(0, optim__weight_decay=decay)
+            _require_share("optim.teacher_momentum", momentum)
+            _require_positive(optim__teacher_temperature=temperature)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
@@ -278,13 +321,13 @@ class DataConfig:
     """Processes that read and crop frames, for each training process."""
 
     def __post_init__(self) -> None:
+        _require_at_least(1, data__batch_clips=self.batch_clips)
+        _require_at_least(0, data__workers=self.workers)
         _require(
             self.clips_per_epoch == "all" or self.clips_per_epoch >= self.batch_clips,
             f"an epoch of {self.clips_per_epoch} clips holds no batch of {self.batch_clips}",
             "raise data.clips_per_epoch or lower data.batch_clips",
         )
-        _require(self.batch_clips >= 1, f"data.batch_clips is {self.batch_clips}", "use 1 or more")
-        _require(self.workers >= 0, f"data.workers is {self.workers}", "use 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,7 +352,8 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
 
     def __post_init__(self) -> None:
-        _require(self.epochs >= 1, f"epochs is {self.epochs}", "use 1 or more")
+        _require_at_least(1, epochs=self.epochs)
+        _require(0 <= self.seed < 2**64, f"seed is {self.seed}", "use a number from 0 to 2^64 - 1")
         heads = self.model.last_heads or self.model.heads
         _require(
             self.tracker.objects <= heads,

@@ -5,12 +5,34 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import cattrs
-from cattrs.preconf.json import make_converter
+from cattrs.preconf.json import JsonConverter, make_converter
 
 from dora.config import RunConfig
 from dora.errors import ConfigError, DoraError
 
-_converter = make_converter(forbid_extra_keys=True)
+
+def _plain(value: Any, kind: type) -> Any:
+    """Return a value that is of its type already: "False" is no bool, and 2.7 epochs are not 2."""
+    if type(value) is not kind:
+        raise ValueError(f"{value!r} is no {kind.__name__}")
+    return value
+
+
+def _real(value: Any, _: type) -> float:
+    if type(value) not in (int, float):
+        raise ValueError(f"{value!r} is no number")
+    return float(value)
+
+
+def _strict_converter() -> JsonConverter:
+    converter = make_converter(forbid_extra_keys=True)
+    for kind in (bool, int, str):
+        converter.register_structure_hook(kind, _plain)
+    converter.register_structure_hook(float, _real)
+    return converter
+
+
+_converter = _strict_converter()
 
 
 def config_to_json(config: RunConfig) -> str:
@@ -98,8 +120,16 @@ def _value(text: str) -> Any:
 
 def _sentence(fault: Exception) -> str:
     if isinstance(fault, cattrs.BaseValidationError):
-        return "; ".join(cattrs.transform_error(fault)).replace("$.", "")
+        found = cattrs.transform_error(fault, format_exception=_describe)
+        return "; ".join(found).replace("$.", "")
     return str(fault)
+
+
+def _describe(fault: BaseException, kind: type | None) -> str:
+    """Return what is wrong with one value; the converter's own words hide most of it."""
+    if type(fault) in (Exception, ValueError):
+        return str(fault)
+    return cattrs.v.format_exception(fault, kind)
 
 
 def _own_fault(fault: BaseException) -> DoraError | None:
