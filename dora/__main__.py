@@ -1,5 +1,25 @@
 """`python -m dora`, for where another distribution owns the command."""
 
-from dora.cli import main
+import os
+import signal
+from types import FrameType
+from typing import NoReturn
 
-main()
+
+def main() -> NoReturn:
+    """Run the command line; a signal during its imports (seconds) ends it in a sentence too."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
+    from dora.cli import main as run
+
+    run()
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    """End at once: nothing is open yet, and an interrupted import ends in any error."""
+    os.write(2, b"dora: stopped; give the same command again\n")
+    os._exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,12 +2,15 @@
 
 import dataclasses
 import errno
-import os
+import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from threading import current_thread, main_thread
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 from cyclopts import App, Parameter
@@ -18,6 +21,7 @@ from dora.errors import DoraError
 from wtours.shards import ShardError, ShardSet
 
 if TYPE_CHECKING:
+    import torch
     from rich.progress import Progress
 
     from dora.visualise.shown_clip import ClipChoice
@@ -72,8 +76,8 @@ def train(
         dry_run: say what the run would do, and stop.
     """
     from dora.config_text import with_settings
+    from dora.data.workers import start_server
     from dora.presets import named_preset
-    from dora.train.launch import choose_device, describe_run
     from wtours.shards import open_shards
 
     asked = {
@@ -86,26 +90,41 @@ def train(
     given = [f"{name}={value}" for name, value in asked.items() if value is not None]
     config = with_settings(named_preset(preset), [*given, *settings])
     sets = open_shards(*shards)
+    if config.data.workers and not dry_run:
+        start_server()  # before this process has its own seconds of imports
+
+    from dora.train.distributed import choose_device, place_from_torchrun
+
     chosen = choose_device(device)
-    if int(os.environ.get("RANK", "0")) == 0:
-        data = describe_run(config, sets)
-        rates = ", ".join(str(rate) for rate in data.kept_rates)
-        print(
-            f"{data.videos} videos at {rates} kept frames a second: {data.starts:,} clips of "
-            f"{config.clip.frames} frames, {data.passes_per_epoch:.3g} passes an epoch of "
-            f"{data.steps_per_epoch:,} steps, {data.total_steps:,} steps in all, on {chosen}"
-        )
-        if data.warning is not None:
-            print(f"warning: {data.warning}", file=sys.stderr)
+    first = place_from_torchrun().rank == 0
+    if first:
+        _say_what_is_ahead(config, sets, where=str(chosen))
     if not dry_run:
-        _train(config, sets, out=out or Path("runs") / preset, device=device)
+        _train(config, sets, out=out or Path("runs") / preset, device=chosen, first=first)
 
 
-def _train(config: RunConfig, sets: Sequence[ShardSet], *, out: Path, device: str) -> None:
+def _say_what_is_ahead(config: RunConfig, sets: Sequence[ShardSet], *, where: str) -> None:
+    from dora.data.description import describe_run
+
+    data = describe_run(config, sets)
+    rates = ", ".join(str(rate) for rate in data.kept_rates)
+    print(
+        f"{data.videos} videos at {rates} kept frames a second: {data.starts:,} clips of "
+        f"{config.clip.frames} frames, {data.passes_per_epoch:.3g} passes an epoch of "
+        f"{data.steps_per_epoch:,} steps, {data.total_steps:,} steps in all, on {where}",
+        flush=True,
+    )
+    if data.warning is not None:
+        print(f"warning: {data.warning}", file=sys.stderr)
+
+
+def _train(
+    config: RunConfig, sets: Sequence[ShardSet], *, out: Path, device: "torch.device", first: bool
+) -> None:
     from contextlib import ExitStack
 
     from dora.progress import Advance, progress
-    from dora.train.launch import choose_device, launch
+    from dora.train.launch import launch
     from dora.train.trainer import StepRecord
 
     with ExitStack() as bars:
@@ -113,17 +132,15 @@ def _train(config: RunConfig, sets: Sequence[ShardSet], *, out: Path, device: st
 
         def begins(step: int, total: int) -> None:
             if step:
-                print(f"{out}: going on after step {step} of {total}")
+                print(f"{out}: going on after step {step} of {total}", flush=True)
             shown.append(bars.enter_context(progress("training", total)))
 
         def report(record: StepRecord, clips_hz: float) -> None:
             loss = record.figures["loss"]
             shown[0](record.step + 1, f"loss {loss:.3f}, {clips_hz:.3g} clips/s")
 
-        outcome = launch(
-            config, sets, out=out, device=choose_device(device), begins=begins, report=report
-        )
-    if int(os.environ.get("RANK", "0")) == 0:
+        outcome = launch(config, sets, out=out, device=device, begins=begins, report=report)
+    if first:
         done = f"{outcome.checkpoint}: step {outcome.step} of {outcome.total_steps}"
         stopped = outcome.step < outcome.total_steps
         print(f"{done}; give the same command again to go on" if stopped else done)
@@ -146,6 +163,7 @@ def knn(
     batch: int = 128,
     workers: int = 2,
     device: str = "auto",
+    heads: int | None = None,
     out: Path | None = None,
 ) -> None:
     """Classify pictures by a vote of their nearest neighbours among frozen features.
@@ -157,16 +175,17 @@ def knn(
         temperature: of the votes.
         image_px: side of the pictures; the backbone's own if not given.
         batch: pictures at a time.
-        workers: processes that read pictures.
+        workers: threads that read pictures.
         device: auto, cpu, cuda, or cuda:N.
+        heads: attention heads, where the file of weights does not tell.
         out: a JSON file for the scores and everything that was chosen.
     """
     from dora.eval.features import load_evaluated
     from dora.eval.knn import evaluate_knn
     from dora.eval.records import knn_table, write_record
-    from dora.train.launch import choose_device
+    from dora.train.distributed import choose_device
 
-    backbone, label = load_evaluated(weights)
+    backbone, label = load_evaluated(weights, heads=heads)
     with _bars() as progress:
         result = evaluate_knn(
             backbone,
@@ -207,6 +226,8 @@ class Shown:
     """Every kept frame of so many seconds, instead of a clip's."""
     side_px: int | None = None
     """Short side at which the network looks; more gives finer maps."""
+    heads: int | None = None
+    """Attention heads, where the file of weights does not tell."""
     device: str = "auto"
     """auto, cpu, cuda, or cuda:N."""
 
@@ -227,7 +248,7 @@ def tracks(
         out: folder for the pictures.
         seed: of the attention heads that propose the objects.
     """
-    from dora.train.launch import choose_device
+    from dora.train.distributed import choose_device
     from dora.visualise.tracks import visualise_tracks
 
     with _bars() as progress:
@@ -237,6 +258,7 @@ def tracks(
             out=out,
             choice=_choice(shown),
             side_px=shown.side_px,
+            heads=shown.heads,
             seed=seed,
             device=choose_device(shown.device),
             progress=progress,
@@ -258,7 +280,7 @@ def attention(
         shown: which clip.
         out: folder for the pictures.
     """
-    from dora.train.launch import choose_device
+    from dora.train.distributed import choose_device
     from dora.visualise.attention import visualise_attention
 
     with _bars() as progress:
@@ -268,6 +290,7 @@ def attention(
             out=out,
             choice=_choice(shown),
             side_px=shown.side_px,
+            heads=shown.heads,
             device=choose_device(shown.device),
             progress=progress,
         )
@@ -317,17 +340,46 @@ def main(tokens: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; exit with 2 for a user's mistake and 1 for what is not theirs."""
     given = list(sys.argv[1:] if tokens is None else tokens)
     debug = "--debug" in given
-    try:
-        app([token for token in given if token != "--debug"], result_action="return_value")
-    except StoppedError:
-        sys.exit(2)
-    except (DoraError, ShardError, KeyboardInterrupt, OSError) as fault:
-        if debug:
-            traceback.print_exc()
-        text, status = _explain(fault)
-        print(f"dora: {text}", file=sys.stderr)
-        sys.exit(status)
+    with _stops() as stopped:
+        try:
+            app([token for token in given if token != "--debug"], result_action="return_value")
+        except StoppedError:
+            sys.exit(2)
+        except (Exception, KeyboardInterrupt) as fault:
+            # An import turns an interrupt into any error it likes.
+            if not stopped and not isinstance(
+                fault, DoraError | ShardError | OSError | KeyboardInterrupt
+            ):
+                raise
+            if debug:
+                traceback.print_exc()
+            text, status = _explain(KeyboardInterrupt() if stopped else fault)
+            print(f"dora: {text}", file=sys.stderr)
+            sys.exit(status)
+        sys.stdout.flush()
     sys.exit(0)
+
+
+@contextmanager
+def _stops() -> Iterator[list[int]]:
+    """Make SIGTERM an interrupt as SIGINT is; yield the signals that came."""
+    came: list[int] = []
+
+    def interrupt(number: int, _: FrameType | None) -> NoReturn:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    if current_thread() is not main_thread():
+        yield came
+        return
+    earlier = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield came
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
 
 
 def _explain(fault: BaseException) -> tuple[str, int]:

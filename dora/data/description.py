@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dora.config import ClipConfig
+from dora.config import ClipConfig, RunConfig
 from dora.data.clips import ClipTable, SetIndex, find_clips
 from dora.data.stream import ClipOrder
 from wtours.shards import ShardSet
@@ -30,11 +31,17 @@ def read_index(shard_set: ShardSet) -> SetIndex:
     names = videos.dictionary.to_pylist() if len(table) else []
     return SetIndex(
         name=str(shard_set.folder),
-        videos=videos.indices.to_numpy() if len(table) else np.empty(0, dtype=np.int32),
-        ticks=table["tick"].to_numpy(),
-        segments=table["segment"].to_numpy(),
+        videos=_to_numpy(videos.indices) if len(table) else np.empty(0, dtype=np.int32),
+        ticks=_to_numpy(table["tick"].combine_chunks()),
+        segments=_to_numpy(table["segment"].combine_chunks()),
         kept_rates=tuple(rates[name] for name in names),
     )
+
+
+def _to_numpy(column: Any) -> NDArray[Any]:
+    """Return a column of numbers; pyarrow's own conversion imports pandas, a second or more."""
+    numbers: NDArray[Any] = np.from_dlpack(column)
+    return numbers
 
 
 def find_shard_clips(shards: Sequence[ShardSet], clip: ClipConfig) -> ClipTable:
@@ -45,6 +52,16 @@ def find_shard_clips(shards: Sequence[ShardSet], clip: ClipConfig) -> ClipTable:
         ShardError: an index is missing or is none.
     """
     return find_clips([read_index(shard_set) for shard_set in shards], clip)
+
+
+def clip_order(config: RunConfig, *, starts: int) -> ClipOrder:
+    """Return the order of a run's clips."""
+    return ClipOrder(
+        starts=starts,
+        seed=config.seed,
+        batch_clips=config.data.batch_clips,
+        clips_per_epoch=config.data.clips_per_epoch,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +128,14 @@ def describe_data(
     )
 
 
+def describe_run(config: RunConfig, shards: Sequence[ShardSet]) -> DataDescription:
+    """Return the numbers that a run prints at its start, without beginning it."""
+    order = clip_order(config, starts=len(find_shard_clips(shards, config.clip)))
+    return describe_data(
+        shards, order, clips_per_epoch=config.data.clips_per_epoch, epochs=config.epochs
+    )
+
+
 def _dense_bytes(shards: Sequence[ShardSet]) -> int | None:
     """Return the bytes of all pictures, scaled by 30 / kept rate, video by video."""
     total, denser = Fraction(0), False
@@ -119,7 +144,8 @@ def _dense_bytes(shards: Sequence[ShardSet]) -> int | None:
         if not len(table):
             continue
         coded = table["video"].combine_chunks()
-        stored = np.bincount(coded.indices.to_numpy(), weights=table["size"].to_numpy())
+        sizes = _to_numpy(table["size"].combine_chunks())
+        stored = np.bincount(_to_numpy(coded.indices), weights=sizes)
         rates = {video.name: (video.kept_rate, video.rate) for video in shard_set.videos}
         for name, size_bytes in zip(coded.dictionary.to_pylist(), stored, strict=False):
             kept, own = rates[name]

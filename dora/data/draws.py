@@ -14,10 +14,14 @@ ORDER = 0
 """Purpose of the draws that order clips."""
 FIRST_CROP = 1
 """Purpose of the draws of a clip's first crop."""
+STOCHASTIC_DEPTH = 2
+"""Purpose of the draws that seed torch in a step; the place is the step."""
 GLOBAL_VIEWS = 16
 """Purpose of the draws of global view 0; view v has the next ones."""
 LOCAL_CROPS = 1024
 """Purpose of the draws of local crop 0; crop j has the next ones."""
+OBJECT_HEADS = 1 << 20
+"""Purpose of the draws of attention heads in global view 0; view v has the next ones."""
 
 
 def raw_draws(seed: int, *, purpose: int, place: int, count: int) -> NDArray[np.uint64]:

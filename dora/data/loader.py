@@ -150,9 +150,7 @@ class ClipLoader:
                 num_workers=self.workers,
                 collate_fn=_unchanged,
                 prefetch_factor=self.prefetch,
-                multiprocessing_context=worker_context(ClipReader.__module__)
-                if self.workers
-                else None,
+                multiprocessing_context=worker_context() if self.workers else None,
                 worker_init_fn=start_worker,
                 # Its own, for a number is drawn from it that the run's state must not lack.
                 generator=torch.Generator(),
@@ -180,7 +178,7 @@ class ClipLoader:
         return Views(
             global_views=self._send([clip.global_views for clip in clips]),
             local_crops=self._send([clip.local_crops for clip in clips]),
-            positions=positions.to(self.device),
+            positions=positions,
         )
 
     def _send(self, crops: list[Tensor]) -> Tensor:

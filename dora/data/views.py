@@ -15,7 +15,7 @@ class Views:
     local_crops: Tensor
     """(L, B, T, 3, s, s) float32: L crops of every frame."""
     positions: Tensor
-    """(B,) int64: the number of each clip in the run, counted over all processes."""
+    """(B,) int64 on the CPU: the number of each clip in the run, counted over all processes."""
 
     def __post_init__(self) -> None:
         for name in ("global_views", "local_crops"):
@@ -39,11 +39,11 @@ class Views:
         return self.global_views.shape[2]
 
     def to(self, device: torch.device, *, non_blocking: bool = False) -> "Views":
-        """Return the same views on a device."""
+        """Return the same views on a device; positions, which key draws, stay on the CPU."""
         return Views(
             global_views=self.global_views.to(device, non_blocking=non_blocking),
             local_crops=self.local_crops.to(device, non_blocking=non_blocking),
-            positions=self.positions.to(device, non_blocking=non_blocking),
+            positions=self.positions,
         )
 
     def pin_memory(self) -> "Views":
@@ -51,5 +51,5 @@ class Views:
         return Views(
             global_views=self.global_views.pin_memory(),
             local_crops=self.local_crops.pin_memory(),
-            positions=self.positions.pin_memory(),
+            positions=self.positions,
         )

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from threading import current_thread, main_thread
 
+READER = "dora.data.reading"
+"""The module of what workers do."""
 
-def worker_context(reader: str) -> str:
+
+def worker_context() -> str:
     """Return how workers start: the fork server, told what to import; Windows has only spawn.
-
-    Args:
-        reader: the module of what workers do.
 
     A worker also imports the program's main module. The server does so for all if it is a script;
     of `python -m package.module` it imports the package, for runpy warns of an imported module.
@@ -21,8 +21,15 @@ def worker_context(reader: str) -> str:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return "spawn"
     main = getattr(sys.modules["__main__"], "__spec__", None)
-    forkserver.set_forkserver_preload([reader, (main and main.parent) or "__main__"])
+    forkserver.set_forkserver_preload([READER, (main and main.parent) or "__main__"])
     return "forkserver"
+
+
+def start_server() -> None:
+    """Let the fork server begin its imports (torch: seconds), while this process has its own."""
+    if worker_context() == "forkserver":
+        with interrupts_held():
+            forkserver.ensure_running()
 
 
 def start_worker(_number: int) -> None:

@@ -58,7 +58,7 @@ def step_loss(
     config: LossConfig,
     tracker: TrackerConfig,
     teacher_temperature: float,
-    generator: torch.Generator,
+    seed: int,
 ) -> StepOutcome:
     """Return the loss of one step, the next centre, and figures; nothing is changed.
 
@@ -72,11 +72,12 @@ def step_loss(
         config: of the loss.
         tracker: of discovery and tracking.
         teacher_temperature: of this step.
-        generator: of the CPU; draws the attention heads, anew for each global view.
+        seed: the run's; with the clips' positions it gives the attention heads, for each global
+            view its own.
     """
     taught = [
-        _teach(pair.teacher, view, tracker=tracker, generator=generator)
-        for view in views.global_views
+        _teach(pair.teacher, view, views.positions.tolist(), number=v, tracker=tracker, seed=seed)
+        for v, view in enumerate(views.global_views)
     ]
     masked = torch.stack(
         [
@@ -101,14 +102,21 @@ def step_loss(
 
 @torch.no_grad()
 def _teach(
-    teacher: Network, view_BTCHW: Tensor, *, tracker: TrackerConfig, generator: torch.Generator
+    teacher: Network,
+    view_BTCHW: Tensor,
+    positions: list[int],
+    *,
+    number: int,
+    tracker: TrackerConfig,
+    seed: int,
 ) -> TeacherView:
-    """Return the teacher's logits for a view, and the objects it discovers there."""
+    """Return the teacher's logits for global view `number`, and the objects it discovers there."""
     clips, frames = view_BTCHW.shape[:2]
     logits, tokens = teacher.logits_and_tokens(view_BTCHW.flatten(0, 1))
     heads_BK = draw_heads(
-        generator,
-        clips=clips,
+        seed,
+        positions,
+        view=number,
         heads=tokens.key.shape[1],
         objects=tracker.objects,
         per_clip=tracker.heads_drawn == "clip",

@@ -1,28 +1,41 @@
 """From [CLS] attention of a clip's first frame to K object prototypes (section 4 of the paper)."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from dora.data.draws import OBJECT_HEADS, uniform_draws
+
 
 def draw_heads(
-    generator: torch.Generator, *, clips: int, heads: int, objects: int, per_clip: bool
+    seed: int, positions: Sequence[int], *, view: int, heads: int, objects: int, per_clip: bool
 ) -> Tensor:
     """Return the attention heads from which objects are discovered, (B, K) int64 on the CPU.
 
-    The heads of a clip are distinct and drawn with equal chances.
+    The heads of a clip are distinct and drawn with equal chances. They depend on the seed and on
+    the clip's position in the run alone (or on that of the first clip), not on the device, nor,
+    drawn per clip, on how the clips are split over processes.
 
     Args:
-        generator: of the CPU, so that the draw does not depend on the device.
-        clips: B.
+        seed: the run's seed.
+        positions: (B,) numbers of the clips in the run.
+        view: number of the global view; each has draws of its own.
         heads: H of the last block.
         objects: K, at most H.
         per_clip: draw anew for each clip (paper), or once for all of them (released code).
     """
     assert 1 <= objects <= heads, f"{objects} objects from {heads} heads"
-    draws = clips if per_clip else 1
-    order_BH = torch.rand(draws, heads, generator=generator).argsort(dim=1)
-    return order_BH[:, :objects].expand(clips, objects)
+    draws_BH = np.concatenate(
+        [
+            uniform_draws(seed, purpose=OBJECT_HEADS + view, place=place, rows=1, columns=heads)
+            for place in (positions if per_clip else positions[:1])
+        ]
+    )
+    order_BH = torch.from_numpy(np.argsort(draws_BH, axis=1, kind="stable"))
+    return order_BH[:, :objects].expand(len(positions), objects)
 
 
 def discover(attention_BHN: Tensor, queries_BND: Tensor, heads_BK: Tensor) -> Tensor:

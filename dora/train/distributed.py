@@ -41,6 +41,30 @@ def place_from_torchrun() -> Place:
     return Place(rank=rank, world_size=world_size, local_rank=local_rank)
 
 
+def choose_device(name: str) -> torch.device:
+    """Return the device for `auto`, `cpu`, `cuda` or `cuda:1`.
+
+    Raises:
+        DoraError: there is no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise DoraError(f"no device is called {name!r}", remedy="use auto, cpu or cuda") from None
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise DoraError(
+                "--device cuda was asked for, but torch sees no GPU",
+                remedy="use --device cpu, or see `wtours doctor`",
+            )
+        if ":" not in name:
+            device = torch.device("cuda", place_from_torchrun().local_rank)
+        torch.cuda.set_device(device)
+    return device
+
+
 @contextmanager
 def process_group(device: torch.device) -> Iterator[Place]:
     """Join the processes of the run for the time of the block: NCCL on GPUs, gloo on CPUs.
@@ -52,9 +76,15 @@ def process_group(device: torch.device) -> Iterator[Place]:
         yield place
         return
     on_gpu = device.type == "cuda"
-    distributed.init_process_group(
-        "nccl" if on_gpu else "gloo", device_id=device if on_gpu else None
-    )
+    try:
+        distributed.init_process_group(
+            "nccl" if on_gpu else "gloo", device_id=device if on_gpu else None
+        )
+    except (ValueError, RuntimeError) as fault:
+        raise DoraError(
+            f"process {place.rank} cannot join the others ({_first_line(fault)})",
+            remedy="start several processes by torchrun, or unset RANK, WORLD_SIZE and LOCAL_RANK",
+        ) from fault
     try:
         yield place
     finally:
@@ -74,7 +104,8 @@ def world_size() -> int:
 def barrier() -> None:
     """Wait until all processes are here."""
     if _joined():
-        distributed.barrier()
+        with _others_answer():
+            distributed.barrier()
 
 
 def mean_over_ranks(values: Tensor) -> Tensor:
@@ -82,7 +113,8 @@ def mean_over_ranks(values: Tensor) -> Tensor:
     if world_size() == 1:
         return values
     total = values.detach().clone()
-    distributed.all_reduce(total)
+    with _others_answer():
+        distributed.all_reduce(total)
     return total / world_size()
 
 
@@ -96,20 +128,34 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
         return
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     flat = torch.cat([gradient.flatten() for gradient in gradients])
-    distributed.all_reduce(flat)
+    with _others_answer():
+        distributed.all_reduce(flat)
     flat /= world_size()
     pieces = torch.split(flat, [gradient.numel() for gradient in gradients])
     for gradient, piece in zip(gradients, pieces, strict=True):
         gradient.copy_(piece.view_as(gradient))
 
 
-def broadcast_module(module: nn.Module) -> None:
-    """Give every process the parameters and buffers of process 0."""
-    if world_size() == 1:
-        return
-    with torch.no_grad():
-        for tensor in [*module.parameters(), *module.buffers()]:
-            distributed.broadcast(tensor, src=0)
+@contextmanager
+def _others_answer() -> Iterator[None]:
+    """Say in a sentence that another process is gone, which ends this one too.
+
+    Raises:
+        DoraError: in place of the library's error.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as fault:
+        raise DoraError(
+            f"process {rank()} has lost the others of its run ({_first_line(fault)})",
+            remedy="see what ended first; give the same command again to go on",
+        ) from fault
+
+
+def _first_line(fault: Exception) -> str:
+    return str(fault).strip().partition("\n")[0]
 
 
 def _joined() -> bool:

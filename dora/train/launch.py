@@ -7,63 +7,25 @@ from pathlib import Path
 import torch
 
 from dora.config import RunConfig
-from dora.data.description import DataDescription, describe_data, find_shard_clips
+from dora.data.description import clip_order, find_shard_clips
 from dora.data.loader import ClipLoader
-from dora.data.stream import ClipOrder
 from dora.errors import DoraError
-from dora.train.distributed import place_from_torchrun, process_group, rank, world_size
+from dora.train.distributed import (
+    mean_over_ranks,
+    process_group,
+    rank,
+    world_size,
+)
 from dora.train.run import Outcome, Report, earlier_checkpoint, make_folder, train
 from dora.train.schedule import Schedules
 from dora.train.trainer import Trainer
 from wtours.shards import ShardSet
 
 
-def choose_device(name: str) -> torch.device:
-    """Return the device for `auto`, `cpu`, `cuda` or `cuda:1`.
-
-    Raises:
-        DoraError: there is no such device.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise DoraError(f"no device is called {name!r}", remedy="use auto, cpu or cuda") from None
-    if device.type == "cuda":
-        if not torch.cuda.is_available():
-            raise DoraError(
-                "--device cuda was asked for, but torch sees no GPU",
-                remedy="use --device cpu, or see `wtours doctor`",
-            )
-        if ":" not in name:
-            device = torch.device("cuda", place_from_torchrun().local_rank)
-        torch.cuda.set_device(device)
-    return device
-
-
 def data_digest(shards: Sequence[ShardSet]) -> str:
     """Return a number for the pictures and segments of the sets: SHA-256 of their index tables."""
     digests = [shard_set.record.tables["index.parquet"] for shard_set in shards]
     return hashlib.sha256("".join(digests).encode()).hexdigest()
-
-
-def clip_order(config: RunConfig, *, starts: int) -> ClipOrder:
-    """Return the order of a run's clips."""
-    return ClipOrder(
-        starts=starts,
-        seed=config.seed,
-        batch_clips=config.data.batch_clips,
-        clips_per_epoch=config.data.clips_per_epoch,
-    )
-
-
-def describe_run(config: RunConfig, shards: Sequence[ShardSet]) -> DataDescription:
-    """Return the numbers that a run prints at its start, without beginning it."""
-    order = clip_order(config, starts=len(find_shard_clips(shards, config.clip)))
-    return describe_data(
-        shards, order, clips_per_epoch=config.data.clips_per_epoch, epochs=config.epochs
-    )
 
 
 def launch(
@@ -102,6 +64,7 @@ def launch(
         trainer = Trainer(config, schedules=schedules, device=device, data=data)
         if earlier is not None:
             trainer.restore(earlier)
+        _require_same_step(trainer.step, out=out, device=device)
         batches = ClipLoader(
             shards,
             clips,
@@ -119,6 +82,16 @@ def launch(
             make_folder(out, config)
             begins(trainer.step, schedules.steps)
         return train(trainer, batches, out=out, report=report if first else _silent)
+
+
+def _require_same_step(step: int, *, out: Path, device: torch.device) -> None:
+    """Refuse to train where processes have found different checkpoints."""
+    mean = mean_over_ranks(torch.tensor(float(step), dtype=torch.float64, device=device))
+    if mean != step:
+        raise DoraError(
+            f"process {rank()} goes on after step {step} of {out}, and others after another step",
+            remedy="give an --out that all machines share",
+        )
 
 
 def _silent(record: object, clips_hz: float) -> None:

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from dora.config import RunConfig
+from dora.data.draws import STOCHASTIC_DEPTH, raw_draws
 from dora.data.views import Views
 from dora.errors import DoraError
 from dora.methods.dora import MethodState, step_loss
 from dora.model.pair import Pair
 from dora.train.checkpoint import Checkpoint
-from dora.train.distributed import average_gradients, rank
+from dora.train.distributed import average_gradients, mean_over_ranks, rank
 from dora.train.optimizer import (
     build_optimizer,
     clip_each,
@@ -42,9 +43,8 @@ class Trainer:
         self.schedules = schedules
         self.device = device
         self.data = data
-        torch.manual_seed(
-            config.seed
-        )  # the initial weights are drawn on the CPU, whatever the device
+        # The initial weights are drawn on the CPU, whatever the device.
+        torch.manual_seed(config.seed)
         self.pair = Pair(config.model, config.head).to(device)
         self.optimizer = build_optimizer(self.pair.student, config.optim)
         self.method = MethodState(centre=torch.zeros(config.head.outputs, device=device))
@@ -54,7 +54,7 @@ class Trainer:
     def train_step(self, views: Views) -> dict[str, Tensor]:
         """Do one step on this process's clips; return its figures, still on the device."""
         values = self.schedules.at(self.step)
-        generator = self._seed_draws()
+        self._seed_draws()
         set_step_values(self.optimizer, lr=values.lr, weight_decay=values.weight_decay)
         self.optimizer.zero_grad(set_to_none=True)
         with self._autocast():
@@ -65,7 +65,7 @@ class Trainer:
                 config=self.config.loss,
                 tracker=self.config.tracker,
                 teacher_temperature=values.teacher_temperature,
-                generator=generator,
+                seed=self.config.seed,
             )
         torch.autograd.backward(self.scaler.scale(outcome.loss))
         # Averaged before unscaling, so that all ranks agree on whether a step overflowed.
@@ -99,15 +99,20 @@ class Trainer:
         self.pair.student.load_state_dict(checkpoint.student)
         self.pair.teacher.load_state_dict(checkpoint.teacher)
         self.optimizer.load_state_dict(checkpoint.optimizer)
-        self.scaler.load_state_dict(checkpoint.scaler)
+        if checkpoint.scaler:  # empty where the run began without, on a CPU
+            self.scaler.load_state_dict(checkpoint.scaler)
         self.method = MethodState(centre=checkpoint.centre.to(self.device))
         self.step = checkpoint.step
 
-    def _seed_draws(self) -> torch.Generator:
-        """Make all draws of a step a function of (seed, step, rank), so that none needs saving."""
-        seed = (self.config.seed * 1_000_003 + self.step) * 1_000_003 + rank()
-        torch.manual_seed(seed)  # stochastic depth draws from the global generator
-        return torch.Generator().manual_seed(seed)
+    def _seed_draws(self) -> None:
+        """Make stochastic depth a function of (seed, step, rank), so that nothing needs saving.
+
+        It draws from torch's global generator. Heads are drawn by the clips' positions.
+        """
+        seeds = raw_draws(
+            self.config.seed, purpose=STOCHASTIC_DEPTH, place=self.step, count=rank() + 1
+        )
+        torch.manual_seed(int(seeds[-1]))
 
     def _half(self) -> torch.dtype | None:
         if self.device.type != "cuda":
@@ -130,10 +135,10 @@ class StepRecord:
 
 
 def run_steps(trainer: Trainer, batches: Iterable[Views]) -> Iterator[StepRecord]:
-    """Do a step on every batch, and yield its figures.
+    """Do a step on every batch, and yield its figures, which are means over all processes.
 
     Raises:
-        DoraError: the loss is not a number; nothing of that step is to be saved.
+        DoraError: the loss or a gradient is not a number; nothing of that step is to be saved.
     """
     batches = iter(batches)
     while True:
@@ -145,13 +150,11 @@ def run_steps(trainer: Trainer, batches: Iterable[Views]) -> Iterator[StepRecord
         step = trainer.step
         values = trainer.schedules.at(step)
         device_figures = trainer.train_step(views.to(trainer.device, non_blocking=True))
-        figures = {name: value.item() for name, value in device_figures.items()}
-        if not math.isfinite(figures["loss"]):
-            raise DoraError(
-                f"the loss of step {step} is {figures['loss']}",
-                remedy="lower the learning rate (--set optim.lr=...) or set precision=float32; the "
-                "last checkpoint is from before it",
-            )
+        joined = mean_over_ranks(torch.stack([value.float() for value in device_figures.values()]))
+        figures = dict(zip(device_figures, joined.tolist(), strict=True))
+        if trainer.scaler.is_enabled():
+            figures["loss_scale"] = trainer.scaler.get_scale()
+        _require_finite(figures, step=step)
         yield StepRecord(
             step=step,
             figures=figures
@@ -165,3 +168,21 @@ def run_steps(trainer: Trainer, batches: Iterable[Views]) -> Iterator[StepRecord
                 "step_s": time.perf_counter() - started,
             },
         )
+
+
+def _require_finite(figures: dict[str, float], *, step: int) -> None:
+    """Refuse to go on from numbers that are none.
+
+    With loss scaling, a gradient that is none is no fault: its step was left out, and the scale
+    lowered.
+    """
+    watched = {"loss": "loss", "grad_norm": "norm of the gradients"}
+    if "loss_scale" in figures:
+        del watched["grad_norm"]
+    for name, words in watched.items():
+        if not math.isfinite(figures[name]):
+            raise DoraError(
+                f"the {words} of step {step} is {figures[name]}",
+                remedy="lower the learning rate (--set optim.lr=...) or set precision=float32; the "
+                "last checkpoint is from before it",
+            )

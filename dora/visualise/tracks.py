@@ -127,8 +127,9 @@ def track_objects(
         if prototypes is None:
             head_count = tokens.key.shape[1]
             heads = draw_heads(
-                torch.Generator().manual_seed(seed),
-                clips=1,
+                seed,
+                [0],
+                view=0,
                 heads=head_count,
                 objects=min(config.objects, head_count),
                 per_clip=True,

@@ -137,7 +137,7 @@ def outcome_of(pair: Pair, views: Views, config: LossConfig, tracker: TrackerCon
         config=config,
         tracker=tracker,
         teacher_temperature=0.04,
-        generator=torch.Generator().manual_seed(0),
+        seed=0,
     )
 
 

@@ -31,7 +31,7 @@ def step_on(
             config=LossConfig(),
             tracker=TrackerConfig(),
             teacher_temperature=0.04,
-            generator=torch.Generator().manual_seed(0),
+            seed=0,
         )
     outcome.loss.backward()
     return outcome, [p.grad.cpu() for p in pair.student.parameters() if p.grad is not None]

@@ -6,22 +6,36 @@ from dora.tracking.prototypes import draw_heads, normalise_tokens
 
 @pytest.mark.parametrize("per_clip", [True, False])
 def test_heads_are_distinct_repeatable_and_equally_likely(per_clip: bool) -> None:
-    options = {"clips": 2000, "heads": 6, "objects": 3, "per_clip": per_clip}
-    heads_BK = draw_heads(torch.Generator().manual_seed(1), **options)
+    options = {"view": 0, "heads": 6, "objects": 3, "per_clip": per_clip}
+    positions = range(2000)
+    heads_BK = draw_heads(1, positions, **options)
     assert heads_BK.shape == (2000, 3)
-    assert torch.equal(heads_BK, draw_heads(torch.Generator().manual_seed(1), **options))
+    assert torch.equal(heads_BK, draw_heads(1, positions, **options))
     assert all(len(set(heads.tolist())) == 3 for heads in heads_BK)
     if per_clip:
         counts = heads_BK.flatten().bincount(minlength=6)
         assert ((counts - 1000).abs() < 150).all(), counts
     else:
         assert (heads_BK == heads_BK[0]).all()
-        again = draw_heads(torch.Generator().manual_seed(2), **options)
-        assert not torch.equal(heads_BK, again)
+        for seed, first, view in ((1, 2000, 0), (2, 0, 0), (1, 0, 1)):
+            again = [
+                draw_heads(seed, [first + batch], **(options | {"view": view}))[0].tolist()
+                for batch in range(20)
+            ]
+            firsts = [draw_heads(1, [batch], **options)[0].tolist() for batch in range(20)]
+            assert again != firsts
+
+
+def test_heads_of_a_clip_depend_on_its_position_and_not_on_its_neighbours() -> None:
+    options = {"view": 1, "heads": 6, "objects": 3, "per_clip": True}
+    together = draw_heads(3, [8, 9, 10, 11], **options)
+    for rank in range(2):
+        alone = draw_heads(3, [8 + rank, 10 + rank], **options)
+        assert torch.equal(alone, together[rank::2])
 
 
 def test_all_heads_are_drawn_where_there_are_as_many_objects() -> None:
-    heads_BK = draw_heads(torch.Generator(), clips=4, heads=16, objects=16, per_clip=True)
+    heads_BK = draw_heads(0, range(4), view=0, heads=16, objects=16, per_clip=True)
     assert torch.equal(heads_BK.sort(dim=1).values, torch.arange(16).expand(4, 16))
 
 

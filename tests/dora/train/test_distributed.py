@@ -11,7 +11,6 @@ from dora.train.distributed import (
     Place,
     average_gradients,
     barrier,
-    broadcast_module,
     mean_over_ranks,
     place_from_torchrun,
     process_group,
@@ -31,7 +30,6 @@ def test_one_process_alone_is_its_own_mean() -> None:
     assert layer.weight.grad is not None
     before = layer.weight.grad.clone()
     average_gradients(layer.parameters())
-    broadcast_module(layer)
     barrier()
     assert torch.equal(layer.weight.grad, before)
     with process_group(torch.device("cpu")) as place:
@@ -73,16 +71,15 @@ def reduce_in_a_group(index: int, folder: Path) -> None:
         layer = layer_with_gradients(seed=index)
         average_gradients(layer.parameters())
         gradients = [parameter.grad for parameter in layer.parameters()]
-        broadcast_module(layer)
         centre = update_centre(torch.ones(5), torch.full((2, 5), float(index)), momentum=0.9)
         mean = mean_over_ranks(torch.tensor([float(index), 10.0]))
         barrier()
         results = {"mean": mean, "centre": centre, "gradients": gradients}
-        torch.save({**results, "layer": layer.state_dict()}, folder / f"{index}.pt")
+        torch.save(results, folder / f"{index}.pt")
 
 
 @pytest.mark.timeout(120)
-def test_two_processes_agree_on_means_gradients_and_weights(tmp_path: Path) -> None:
+def test_two_processes_agree_on_means_and_gradients(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -102,5 +99,3 @@ def test_two_processes_agree_on_means_gradients_and_weights(tmp_path: Path) -> N
         assert torch.equal(results["mean"], torch.tensor([0.5, 10.0]))
         torch.testing.assert_close(results["centre"], torch.full((5,), 0.95))
         torch.testing.assert_close(results["gradients"], expected)
-        for name, value in layers[0].state_dict().items():
-            assert torch.equal(results["layer"][name], value)
