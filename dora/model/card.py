@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from dora.config import ModelConfig
+from dora.whole_file import whole_file
 
 CARD = """\
 ---
@@ -59,20 +60,17 @@ def write_card(exported: Path, *, model: ModelConfig, source: str) -> Path:
             f"\nThe last block has {model.last_heads} heads: set `model.blocks[-1].attn.num_heads` "
             "(and `head_dim`, `scale`) after building it.\n"
         )
-    card = exported.with_suffix(".md")
-    partial = card.with_name(f".{card.name}.partial")
-    partial.write_text(
-        CARD.format(
-            name=exported.name,
-            depth=model.depth,
-            width=model.width,
-            heads=model.heads,
-            patch_px=model.patch_px,
-            image_px=model.image_px,
-            source=source,
-            last=last,
-        ),
-        encoding="utf-8",
+    text = CARD.format(
+        name=exported.name,
+        depth=model.depth,
+        width=model.width,
+        heads=model.heads,
+        patch_px=model.patch_px,
+        image_px=model.image_px,
+        source=source,
+        last=last,
     )
-    partial.replace(card)
+    card = exported.with_suffix(".md")
+    with whole_file(card) as partial:
+        partial.write_text(text, encoding="utf-8")
     return card

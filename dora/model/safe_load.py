@@ -8,6 +8,7 @@ command line) and NumPy scalars (learning rate, weight decay). Everything else i
 import argparse
 import pickle
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -48,6 +49,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_pickle(path: Path) -> object:
+    _check_sums(path)
     try:
         with torch.serialization.safe_globals(_allowed_globals()):
             content: object = torch.load(path, map_location="cpu", weights_only=True)
@@ -67,6 +69,24 @@ def _read_pickle(path: Path) -> object:
         raise DoraError(
             f"{path} is truncated or no checkpoint", remedy="copy or download it again"
         ) from error
+
+
+def _check_sums(path: Path) -> None:
+    """Compare the parts of a file with their check sums, which torch writes and never reads.
+
+    It takes 0.2 s for 500 MB. Files of torch before 1.6 are no archives and have none.
+    """
+    try:
+        if not zipfile.is_zipfile(path):
+            return
+        with zipfile.ZipFile(path) as archive:
+            altered = archive.testzip()
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError):
+        altered = "its table of contents"
+    if altered is not None:
+        raise DoraError(
+            f"{path} was altered or is damaged (in {altered})", remedy="copy or download it again"
+        )
 
 
 def _allowed_globals() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:

@@ -52,7 +52,9 @@ class Weights:
         """
         if self.recorded is not None:
             return self.recorded
-        return infer_model_config(self.backbone, heads=heads or self.heads, path=self.path)
+        return infer_model_config(
+            self.backbone, heads=self.heads if heads is None else heads, path=self.path
+        )
 
 
 def load_backbone_weights(path: Path, *, network: NetworkName = "teacher") -> tuple[StateDict, str]:

@@ -1,6 +1,5 @@
 """Everything a run needs to go on, in one file that is there whole or not at all."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from dora.config import RunConfig
 from dora.config_text import config_from_json, config_to_json
 from dora.errors import DoraError
 from dora.model.safe_load import read_file
+from dora.whole_file import whole_file
 
 FORMAT = "dora-checkpoint"
 VERSION = 1
@@ -41,30 +41,25 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint beside its name, put it on the disk, and rename it.
+    """Write a checkpoint; its file, or one before it, is always whole.
 
     Raises:
         DoraError: the disk is full or the folder cannot be written.
     """
-    partial = path.with_name(path.name + ".partial")
     stored = vars(checkpoint) | {
         "format": FORMAT,
         "version": VERSION,
         "config": config_to_json(checkpoint.config),
         "torch": str(torch.__version__),
     }
-    try:
-        with partial.open("wb") as stream:
+    remedy = "make room or give another --out; the checkpoint before is untouched"
+    with whole_file(path, remedy=remedy) as partial, partial.open("wb") as stream:
+        try:
             torch.save(stored, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    except (OSError, RuntimeError) as fault:  # torch reports a full disk as RuntimeError
-        partial.unlink(missing_ok=True)
-        raise DoraError(
-            f"{path} cannot be written ({fault})",
-            remedy="make room or give another --out; the checkpoint before is untouched",
-        ) from fault
+        except RuntimeError as fault:
+            if isinstance(fault.__context__, OSError):  # torch hides a full disk behind its own
+                raise fault.__context__ from None
+            raise
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

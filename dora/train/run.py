@@ -18,6 +18,7 @@ from dora.train.checkpoint import CHECKPOINT_FILE, Checkpoint, load_checkpoint, 
 from dora.train.distributed import barrier, mean_over_ranks, rank
 from dora.train.records import Records
 from dora.train.trainer import StepRecord, Trainer, run_steps
+from dora.whole_file import whole_file
 
 CONFIG_FILE = "config.json"
 SPEED_STEPS = 20
@@ -72,15 +73,8 @@ def make_folder(out: Path, config: RunConfig) -> None:
     Raises:
         DoraError: it cannot be written.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        partial = out / f".{CONFIG_FILE}.partial"
+    with whole_file(out / CONFIG_FILE) as partial:
         partial.write_text(config_to_json(config) + "\n", encoding="utf-8")
-        partial.replace(out / CONFIG_FILE)
-    except OSError as fault:
-        raise DoraError(
-            f"{out} cannot be written ({fault.strerror})", remedy="give another folder with --out"
-        ) from None
 
 
 def train(trainer: Trainer, batches: Iterable[Views], *, out: Path, report: Report) -> Outcome:
