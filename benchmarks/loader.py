@@ -1,26 +1,27 @@
 """Clips per second of the loader, beside the released code's chain on one picture at a time.
 
-    python -m benchmarks.loader [--shards data/shards] [--workers 1] [--run-s 5] [--runs 3]
+    python -m benchmarks.loader [--shards data/shards] [--workers 1] [--run-s 3] [--runs 3]
 
-First it is shown that both give the same views, then each is timed; one JSON record a line, with
-smallest, middle and largest rate and with the machine. Without shards, some are made of smooth
-noise, which decodes faster than a walk does.
+First it is shown that both give the same views, then each is timed. Without shards, some are made
+of smooth noise, which decodes faster than a walk does.
 """
 
 import argparse
-import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.machine import machine
+from benchmarks.measure import spread
+from benchmarks.record import options_of, write_record
 from dora.config import RunConfig
 from dora.data.augment import draw_clip
 from dora.data.clips import ClipTable
@@ -34,25 +35,31 @@ from tests.shard_making import make_shard_set
 from wtours.shards import ShardSet, open_shards
 
 ENDLESS = 10**9
+READ_AHEAD = 2
+"""Clips that a worker may have ready: with batches of one clip, the loader's least."""
 
 
-def main() -> None:
+def main(tokens: Sequence[str] | None = None) -> None:
     """Read the options, open or make shards, compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shards", type=Path)
     parser.add_argument("--preset", default="released")
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--run-s", type=float, default=5.0)
-    parser.add_argument("--runs", type=int, default=3)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = options.shards or make_shard_set(Path(scratch) / "walk", frames=40, side=512)
-        compare(open_shards(folder), named_preset(options.preset), options)
+    parser.add_argument("--run-s", type=float, default=3.0, help="seconds of each run")
+    parser.add_argument("--side", type=int, default=512, help="of the pictures that are made, px")
+    options = options_of(parser, runs=3, tokens=tokens)
+    with tempfile.TemporaryDirectory() as scratch, one_thread():
+        folder = options.shards
+        if folder is None:
+            folder = make_shard_set(Path(scratch) / "walk", frames=40, side=options.side)
+        rows = compare(open_shards(folder), named_preset(options.preset), options)
+    write_record("loader", rows, folder=options.out)
 
 
-def compare(shards: tuple[ShardSet, ...], run: RunConfig, options: argparse.Namespace) -> None:
-    """Print a record for the loader and one for the plain chain."""
+def compare(
+    shards: tuple[ShardSet, ...], run: RunConfig, options: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """Return a row for each way of reading clips."""
     clips = find_shard_clips(shards, run.clip)
     order = ClipOrder(starts=len(clips), seed=0, batch_clips=1, clips_per_epoch="all")
 
@@ -65,25 +72,28 @@ def compare(shards: tuple[ShardSet, ...], run: RunConfig, options: argparse.Name
 
     assert_same_views(loaded(0), plain())
     picture = read_frames(shards[0], [0]).shape[1:3]
-    sources: dict[str, tuple[int, Callable[[], Iterator[object]]]] = {
+    sources: dict[str, tuple[int, Source]] = {
         "plain": (1, plain),
         "loader, in process": (1, lambda: loaded(0)),
         f"loader, {options.workers} workers": (options.workers, lambda: loaded(options.workers)),
         "decoding alone": (1, lambda: decoded(shards, clips, order)),
     }
-    for name, (processes, open_source) in sources.items():
-        first_s, rates_hz = measure(open_source(), run_s=options.run_s, runs=options.runs)
-        record = {
-            "benchmark": "loader",
+    first_s, rates_hz = measure(sources, run_s=options.run_s, runs=options.runs)
+    return [
+        {
             "name": name,
             "preset": run.preset,
             "picture_px": list(picture),
             "frames": run.clip.frames,
-            "clips_hz": [round(f(rates_hz), 2) for f in (min, median, max)],
-            "clips_hz_per_process": round(median(rates_hz) / max(1, processes), 2),
-            "first_clip_s": round(first_s, 2),
+            "clips_hz": spread(rates_hz[name]),
+            "clips_hz_per_process": float(f"{median(rates_hz[name]) / processes:.3g}"),
+            "beside_plain": spread(
+                [a / b for a, b in zip(rates_hz[name], rates_hz["plain"], strict=True)]
+            ),
+            "first_clip_s": round(first_s[name], 2),
         }
-        print(json.dumps(record | machine()), flush=True)
+        for name, (processes, _) in sources.items()
+    ]
 
 
 def plain_clips(
@@ -128,19 +138,51 @@ def assert_same_views(
             assert (levels > 1.1).float().mean() < 5e-3, "other views than the plain chain's"
 
 
-def measure(source: Iterator[object], *, run_s: float, runs: int) -> tuple[float, list[float]]:
-    """Return the seconds to the first clip, and clips per second of some runs after it."""
+Source = Callable[[], Iterator[object]]
+
+
+def measure(
+    sources: dict[str, tuple[int, Source]], *, run_s: float, runs: int
+) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """Return the seconds to each source's first clip, and its clips per second in each run.
+
+    The sources take turns, each opened anew: workers that read ahead would slow the others.
+    """
+    first_s: dict[str, float] = {}
+    rates_hz: dict[str, list[float]] = {name: [] for name in sources}
+    for _ in range(runs):
+        for name, (_, open_source) in sources.items():
+            first_s[name], rate_hz = rate_of(open_source(), run_s=run_s)
+            rates_hz[name].append(rate_hz)
+    return first_s, rates_hz
+
+
+def rate_of(source: Iterator[object], *, run_s: float) -> tuple[float, float]:
+    """Return the seconds to the first clip, and the clips per second after the first few.
+
+    What workers had read ahead when the clock starts is taken off first.
+    """
     start = time.perf_counter()
     next(source)
     first_s = time.perf_counter() - start
-    rates_hz = []
-    for _ in range(runs):
-        start, count = time.perf_counter(), 0
-        while (passed_s := time.perf_counter() - start) < run_s:
-            next(source)
-            count += 1
-        rates_hz.append(count / passed_s)
-    return first_s, rates_hz
+    for _ in islice(source, READ_AHEAD):
+        pass
+    start, count = time.perf_counter(), 0
+    while (passed_s := time.perf_counter() - start) < run_s:
+        next(source)
+        count += 1
+    return first_s, count / passed_s
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute in one thread, so that a rate is that of a process."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,71 @@
+"""The benchmarks run, and their own comparisons of outputs hold, in their smallest sizes."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import loader, measure, shard, step
+
+
+def record(folder: Path, name: str) -> list[dict[str, Any]]:
+    """The rows of a record, once it is seen to be one."""
+    written = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    assert written["benchmark"] == name
+    assert {"cpu", "cores", "memory_gib", "python", "torch"} <= set(written["machine"])
+    assert [path.name for path in folder.iterdir()] == [f"{name}.json"]
+    rows = written["rows"]
+    assert isinstance(rows, list)
+    for row in rows:
+        for value in row.values():
+            if isinstance(value, list) and len(value) == 3:
+                assert all(math.isfinite(one) for one in value)
+                assert value == sorted(value)
+    return rows
+
+
+def test_sharding_is_timed_beside_ffmpeg(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tokens = ["--duration-s", "2", "--height", "144", "--runs", "1", "--out", str(tmp_path)]
+    shard.main(tokens)
+    rows = record(tmp_path, "shard")
+    assert [row["name"] for row in rows][-1] == "+ faces"
+    assert rows[0]["beside_ffmpeg"] == [1, 1, 1]
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["name"] for line in lines] == [row["name"] for row in rows]
+
+
+def test_the_loader_is_timed_beside_the_plain_chain(tmp_path: Path) -> None:
+    tiny = ["--preset", "smoke", "--side", "96", "--run-s", "0.05", "--runs", "2"]
+    loader.main([*tiny, "--workers", "1", "--out", str(tmp_path)])
+    rows = record(tmp_path, "loader")
+    assert rows[0]["beside_plain"] == [1, 1, 1]
+    assert len(rows) == 4
+
+
+def test_the_step_is_timed_beside_the_published_structure(tmp_path: Path) -> None:
+    """Losses of both are compared before the clock starts."""
+    step.main(["--sizes", "tiny", "--runs", "2", "--threads", "1", "--out", str(tmp_path)])
+    ours, plain = record(tmp_path, "step")
+    names = {"teacher", "tracker", "student", "loss", "backward", "optimiser", "EMA", "the rest"}
+    for row in (ours, plain):
+        assert set(row["parts_ms"]) == names
+        assert all(part > 0 for name, part in row["parts_ms"].items() if name != "the rest")
+    assert ours["tflop"] < plain["tflop"]
+
+
+def test_other_losses_stop_the_benchmark() -> None:
+    losses = iter([1.0, 1.0, 1.0, 1.1])
+    with pytest.raises(AssertionError, match="other losses"):
+        step.require_same_losses(lambda: next(losses), lambda: next(losses))
+
+
+def test_sources_take_turns() -> None:
+    turns: list[str] = []
+    sources = {name: lambda name=name: turns.append(name) for name in "ab"}
+    passed_s = measure.alternate(sources, runs=2)
+    assert turns == ["a", "b", "a", "b"]
+    assert {name: len(times) for name, times in passed_s.items()} == {"a": 2, "b": 2}
