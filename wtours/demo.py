@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from wtours.errors import WtoursError
 from wtours.sample_classes import write_sample_classes
 
 DEFAULT_OUT = Path("data/demo")
-FPS = "4"
+FPS = "3"
 """Kept frames a second: enough clip starts for a short training, in seconds of face detection."""
 CLIP_START_S = "6"
 """Where in the walk the shown clip begins: people are in view."""
+CLIP_FRAMES = "5"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ def run_demo(out: Path = DEFAULT_OUT) -> Artefacts:
     classes = out / "classes"
     weights = ["--weights", str(artefacts.checkpoint)]
     knn = ["dora", "eval", "knn", "--data", str(classes)]
-    clip = ["--shards", str(shards), "--start-s", CLIP_START_S, "--out", str(artefacts.tracks)]
+    clip = ["--shards", str(shards), "--start-s", CLIP_START_S, "--frames", CLIP_FRAMES]
     steps: list[tuple[str, Sequence[str]]] = [
         ("A video: here rendered, otherwise fetched",
          ["wtours", "fetch", "--manifest", "sample", "--out", str(videos)]),
@@ -67,7 +67,7 @@ def run_demo(out: Path = DEFAULT_OUT) -> Artefacts:
         ("A backbone, pretrained by discovering and tracking objects",
          ["dora", "train", "--shards", str(shards), "--preset", "smoke", "--out", str(run)]),
         ("The objects it follows",
-         ["dora", "visualise", "tracks", *weights, *clip]),
+         ["dora", "visualise", "tracks", *weights, *clip, "--out", str(artefacts.tracks)]),
         ("What its features are worth on a class folder of photographs",
          [*knn, *weights, "--out", str(artefacts.trained)]),
         ("... and those of the untrained network",
@@ -96,14 +96,21 @@ def _run(command: Sequence[str]) -> None:
 
 
 def _show(console: Console, artefacts: Artefacts, *, seconds: float) -> None:
-    table = Table("left behind", "where", title=f"\nDone in {seconds / 60:.1f} minutes")
-    table.add_row("shards", str(artefacts.shards))
-    table.add_row("page: lightness, shots", str(artefacts.page))
-    table.add_row("checkpoint", str(artefacts.checkpoint))
-    for video in sorted(artefacts.tracks.glob("*.mp4")):
-        table.add_row("object-mask video", str(video))
-    for name in ("trained", "untrained"):
-        path = getattr(artefacts, name)
-        best = max(entry["top1"] for entry in json.loads(path.read_text())["scores"])
-        table.add_row(f"k-NN, {name}: {best:.1%} top-1 at the best k", str(path))
-    console.print(table)
+    scores = {
+        name: max(entry["top1"] for entry in json.loads(path.read_text())["scores"])
+        for name, path in (("trained", artefacts.trained), ("untrained", artefacts.untrained))
+    }
+    left = [
+        ("shards", artefacts.shards),
+        ("page: lightness, shots", artefacts.page),
+        ("checkpoint", artefacts.checkpoint),
+        *(("object-mask video", video) for video in sorted(artefacts.tracks.glob("*.mp4"))),
+        (f"k-NN, trained: {scores['trained']:.1%}", artefacts.trained),
+        (f"k-NN, untrained: {scores['untrained']:.1%}", artefacts.untrained),
+    ]
+    console.print(f"\n[bold]Done in {seconds / 60:.1f} minutes; left behind:[/bold]")
+    for what, path in left:
+        console.print(f"{what:<26} {path}", soft_wrap=True)
+    console.print(
+        "k-NN: the best top-1 over k; two minutes of training teach little of photographs"
+    )

@@ -10,7 +10,6 @@ from dora.config import (
     ModelConfig,
     RunConfig,
     Span,
-    TrackerConfig,
     ViewConfig,
 )
 from dora.presets import smoke
@@ -49,8 +48,7 @@ def tiny_run(*, epochs: int = 4, workers: int = 0) -> RunConfig:
             local_crops=2,
         ),
         model=ModelConfig(width=24, depth=2, heads=3, image_px=32, drop_path=0.05),
-        head=HeadConfig(outputs=48, hidden=32, bottleneck=16),
-        tracker=TrackerConfig(objects=3),
+        head=HeadConfig(outputs=48, hidden=32, bottleneck=16, norm_last_layer=True),
         data=DataConfig(clips_per_epoch=8, batch_clips=4, workers=workers),
         save_every=Span(length=1),
     )
