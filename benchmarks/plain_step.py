@@ -101,7 +101,9 @@ class PlainStep:
             soft = (refined @ join_heads(frame_key).transpose(1, 2) * width**-0.5).softmax(dim=-1)
             soft = soft / soft.norm(dim=-1, keepdim=True)
             for k, frames in enumerate(masks):
-                binary = (soft[:, k] > soft[:, k].mean()).float().view(-1, 1, grid, grid)
+                shared = tracker.threshold == "batch"
+                mean = soft[:, k].mean() if shared else soft[:, k].mean(dim=-1, keepdim=True)
+                binary = (soft[:, k] > mean).float().view(-1, 1, grid, grid)
                 frames.append(functional.interpolate(binary, size=(side, side))[:, 0])
         return [torch.stack(frames) for frames in masks]
 
