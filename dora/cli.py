@@ -360,6 +360,10 @@ def main(tokens: Sequence[str] | None = None) -> NoReturn:
     sys.exit(0)
 
 
+class InterruptedRunError(KeyboardInterrupt):
+    """A signal; Python ends itself by SIGINT if code run from C meets a plain KeyboardInterrupt."""
+
+
 @contextmanager
 def _stops() -> Iterator[list[int]]:
     """Make SIGTERM an interrupt as SIGINT is; yield the signals that came."""
@@ -367,7 +371,7 @@ def _stops() -> Iterator[list[int]]:
 
     def interrupt(number: int, _: FrameType | None) -> NoReturn:
         came.append(number)
-        raise KeyboardInterrupt
+        raise InterruptedRunError
 
     if current_thread() is not main_thread():
         yield came

@@ -129,8 +129,11 @@ class ClipLoader:
                 if isinstance(result, Fault):
                     raise result.error()
                 yield result
-        except RuntimeError as fault:
-            if "DataLoader worker" not in str(fault):
+        except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as fault:
+            # Memory is shared through a socket of the worker, which may be gone as well.
+            if isinstance(fault, RuntimeError) and "DataLoader worker" not in str(fault):
+                raise
+            if not self.workers:
                 raise
             raise DoraError(
                 "a process that reads clips was ended from outside",

@@ -15,7 +15,7 @@ from dora.config_text import config_to_json, differences
 from dora.data.views import Views
 from dora.errors import DoraError
 from dora.train.checkpoint import CHECKPOINT_FILE, Checkpoint, load_checkpoint, save_checkpoint
-from dora.train.distributed import barrier, mean_over_ranks, rank
+from dora.train.distributed import barrier, mean_over_ranks, rank, world_size
 from dora.train.records import Records
 from dora.train.trainer import StepRecord, Trainer, run_steps
 from dora.whole_file import whole_file
@@ -102,7 +102,7 @@ def train(trainer: Trainer, batches: Iterable[Views], *, out: Path, report: Repo
     seconds: deque[float] = deque(maxlen=SPEED_STEPS)
     try:
         with _stop_on_signal() as stop:
-            for record in run_steps(trainer, batches):
+            for record in run_steps(trainer, _until_stopped(batches, stop)):
                 seconds.append(record.figures["step_s"])
                 clips_hz = trainer.config.data.batch_clips * len(seconds) / sum(seconds)
                 if records is not None:
@@ -148,6 +148,18 @@ def _stop_on_signal() -> Iterator[_Stop]:
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
+
+
+def _until_stopped(batches: Iterable[Views], stop: _Stop) -> Iterator[Views]:
+    """Yield the batches; that none can be read any more is no fault where a stop was asked for.
+
+    A signal to the whole group of processes, as a scheduler sends it, also ends those that read.
+    """
+    try:
+        yield from batches
+    except DoraError:
+        if not stop.asked or world_size() > 1:  # the others would wait for this process's step
+            raise
 
 
 def _any_rank(asked: bool, device: torch.device) -> bool:
