@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from wtours.errors import WtoursError
-from wtours.progress import progress_bars, size_text
+from wtours.progress import duration_text, progress_bars, size_text
 
 if TYPE_CHECKING:
     from wtours.fetch import Fetched
@@ -152,14 +152,17 @@ def _print_estimate(videos: Sequence[Path], settings: "ShardSettings", *, out: P
     expected = estimate(videos, settings=settings)
     table = Table("video", "frames", "pictures", "size", "time")
     for one in expected.videos:
-        minutes = f"{one.work_s / 60:.1f} min"
         table.add_row(
-            one.name, f"{one.frames:,}", f"{one.pictures:,}", size_text(one.size_bytes), minutes
+            one.name,
+            f"{one.frames:,}",
+            f"{one.pictures:,}",
+            size_text(one.size_bytes),
+            duration_text(one.work_s),
         )
     Console().print(table)
     print(
         f"{out} would hold {expected.pictures:,} pictures, about {size_text(expected.size_bytes)}, "
-        f"in about {expected.work_s / 60:.1f} minutes"
+        f"in about {duration_text(expected.work_s)}"
     )
 
 
@@ -270,6 +273,8 @@ def _explain(fault: BaseException) -> tuple[str, int]:
         place = fault.filename or "the disk"
         if fault.errno == errno.ENOSPC:
             return f"{place}: no room left; make some, then give the same command again", 2
+        if isinstance(fault, PermissionError):
+            return f"{place}: {fault.strerror}; check who may read and write it", 2
         return f"{place}: {fault.strerror or fault}; see what holds it, then try again", 1
     fact = f"{type(fault).__name__}: {fault}"
     return f"a fault of this program ({fact}); please report what --debug shows of it", 1

@@ -54,3 +54,10 @@ def size_text(size_bytes: float) -> str:
             return f"{size_bytes:.3g} {unit}" if unit != "B" else f"{size_bytes:.0f} B"
         size_bytes /= 1000
     return f"{size_bytes:.3g} TB"
+
+
+def duration_text(duration_s: float) -> str:
+    """Return a length of time for people: `40 s`, `25 min`, `3.5 h`."""
+    if duration_s < 120:
+        return f"{duration_s:.0f} s"
+    return f"{duration_s / 60:.0f} min" if duration_s < 7200 else f"{duration_s / 3600:.1f} h"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 
 from wtours.shard import picture_stage, require_rate
 from wtours.shard_inputs import ShardInput, find_inputs
@@ -17,9 +17,11 @@ from wtours.shards import Picture
 from wtours.stages.cuts import CutStage
 from wtours.video import Frame, VideoReader, open_video
 
+_WARM_UP_FRAMES = 12
+"""The first frames take longer: the decoder's threads start, and its queue fills."""
 _MEASURED_FRAMES = 120
 _MEASURED_S = 2.0
-_MEASURED_PLACES = (0.15, 0.5, 0.85)
+_MEASURED_PLACES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Shares of the video at which a picture is made."""
 _TAR_BLOCK_BYTES = 512
 
@@ -83,9 +85,11 @@ def _estimate_one(video: ShardInput, settings: ShardSettings) -> VideoEstimate:
         stage = picture_stage(video.name, reader, settings)
         frames = _spread_frames(reader)
         stage.process_frame(0, frames[0])  # the detector's first picture takes longer
-        begin_s = time.perf_counter()
-        made = [stage.process_frame(0, frame).picture for frame in frames]
-        picture_s = (time.perf_counter() - begin_s) / len(made)
+        made, times_s = [], []
+        for frame in frames:
+            begin_s = time.perf_counter()
+            made.append(stage.process_frame(0, frame).picture)
+            times_s.append(time.perf_counter() - begin_s)
     pictures = facts.packets
     if settings.kept_fps is not None:
         # The last tick is at most half a tick after the last frame.
@@ -98,18 +102,21 @@ def _estimate_one(video: ShardInput, settings: ShardSettings) -> VideoEstimate:
         frames=facts.packets,
         pictures=pictures,
         size_bytes=round(pictures * fmean(_bytes_in_tar(picture) for picture in made)),
-        work_s=facts.packets * frame_s + pictures * picture_s,
+        work_s=facts.packets * frame_s + pictures * median(times_s),
     )
 
 
 def _seconds_a_frame(reader: VideoReader, settings: ShardSettings) -> float:
     """Return the time to decode a frame and to score it for cuts."""
     cuts = CutStage() if settings.cuts is not None else None
-    begin_s = time.perf_counter()
-    count = 0
-    for frame in islice(reader, _MEASURED_FRAMES):
+    warm = min(_WARM_UP_FRAMES, reader.facts.packets // 2)
+    begin_s, count = time.perf_counter(), 0
+    for number, frame in enumerate(islice(reader, warm + _MEASURED_FRAMES)):
         if cuts is not None:
             cuts.process_frame(frame)
+        if number < warm:
+            begin_s = time.perf_counter()
+            continue
         count += 1
         if time.perf_counter() - begin_s > _MEASURED_S:
             break
