@@ -1,7 +1,10 @@
 """A user's mistake gets one sentence with file, fault and remedy, and exit status 2."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -66,6 +69,16 @@ def text(path: Path, content: str) -> Path:
     return path
 
 
+def folder_of(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def link(path: Path, *, to: Path) -> Path:
+    path.symlink_to(to)
+    return path
+
+
 VIDEO = 'name = "walk"\nsource = [{ kind = "rendered" }]\n'
 FAULTS: list[tuple[str, Callable[[Path], list[object]], str]] = [
     ("missing video", lambda d: ["shard", d / "no.mp4"], r"no\.mp4"),
@@ -92,6 +105,20 @@ FAULTS: list[tuple[str, Callable[[Path], list[object]], str]] = [
     ("no folder", lambda d: ["verify", d / "none"], "no folder of shards"),
     ("unknown option", lambda d: ["shard", "--speed", "9"], "--speed"),
     ("wrong type", lambda d: ["shard", "--short-side", "big"], "big"),
+    ("endless rate", lambda d: ["shard", pan(d / "a.mp4"), "--fps", "1e400"], "--fps 1e400"),
+    ("a folder", lambda d: ["shard", folder_of(d / "walk.mp4")], "no video"),
+    ("dangling link", lambda d: ["shard", link(d / "a.mp4", to=d / "gone.mp4")], r"a\.mp4"),
+    (
+        "out is a file",
+        lambda d: ["shard", pan(d / "a.mp4"), "--no-blur", "--out", text(d / "out", "")],
+        "out cannot be written to .*--out",
+    ),
+    (
+        "two of one name",
+        lambda d: ["shard", pan(d / "My Walk.mp4"), pan(d / "my_walk.mp4")],
+        "both be called my_walk",
+    ),
+    ("no lines", lambda d: ["fetch", "venice", "--dry-run", "--resolution", "0"], "max_height"),
 ]
 
 
@@ -168,3 +195,82 @@ def test_what_is_not_the_users_doing_exits_with_1(
     monkeypatch.setattr("wtours.doctor.diagnose", broken)
     status, _, err = run("doctor")
     assert (status, "Traceback" in err) == (1, False)
+
+
+def test_a_fault_of_the_program_is_told_without_a_traceback(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(folder: Path) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("wtours.doctor.diagnose", broken)
+    status, _, err = run("doctor")
+    assert (status, "Traceback" in err) == (1, False)
+    assert "ZeroDivisionError" in err
+    assert "--debug" in err
+    assert "Traceback" in run("doctor", "--debug")[2]
+
+
+@pytest.mark.parametrize("name", ["Stra\u00dfe \u00fc 1.mp4", "-lead.mp4", "a b.mp4", "link.mp4"])
+def test_videos_of_odd_names_are_sharded(run: Run, tmp_path: Path, name: str) -> None:
+    if name == "link.mp4":
+        link(tmp_path / name, to=pan(tmp_path / "target.mp4"))
+    else:
+        pan(tmp_path / name)
+    status, _, err = run("shard", f"./{name}", "--no-blur", "--out", "sets")
+    assert status == 0, err
+    assert run("verify", "sets")[0] == 0
+
+
+def python(*words: str, **environment: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | environment,
+    )
+
+
+def test_a_reader_who_leaves_ends_the_command_in_silence() -> None:
+    child = python("-m", "wtours", "fetch", "--dry-run")
+    assert child.stdout is not None
+    child.stdout.close()
+    assert child.stderr is not None
+    assert (child.stderr.read(), child.wait(timeout=30)) == (b"", 1)
+    child.stderr.close()
+
+
+def test_a_closed_stdout_is_no_fault() -> None:
+    program = "import os, runpy; os.close(1); runpy.run_module('wtours', run_name='__main__')"
+    command = f"import sys; sys.stdout = None; {program}"
+    child = python("-c", command, "fetch", "--dry-run")
+    assert (child.communicate(timeout=30)[1], child.returncode) == (b"", 0)
+
+
+def test_a_plain_locale_reads_names_as_they_are(tmp_path: Path) -> None:
+    video = pan(tmp_path / "W\u00e4lk.mp4")
+    words = ["shard", str(video), "--no-blur", "--out", str(tmp_path / "sets")]
+    child = python("-m", "wtours", *words, LC_ALL="POSIX", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 0, err
+    assert [path.name for path in (tmp_path / "sets").iterdir()] == ["walk"]
+
+
+def test_help_loads_nothing_heavy() -> None:
+    heavy = ("torch", "av", "cv2", "pandas", "pyarrow", "matplotlib", "numpy", "scenedetect")
+    program = f"import sys, wtours.cli; print([name for name in {heavy} if name in sys.modules])"
+    out, _ = python("-c", program).communicate(timeout=30)
+    assert out.decode().strip() == "[]"
+
+
+def test_reading_shards_needs_no_pandas(tmp_path: Path) -> None:
+    folder = make_shard_set(tmp_path / "walk", frames=3)
+    program = f"""
+import sys
+from wtours.shards import open_shards
+(walk,) = open_shards({str(folder)!r})
+walk.read_jpeg(2)
+print("pandas" in sys.modules)
+"""
+    out, err = python("-c", program).communicate(timeout=30)
+    assert out.decode().strip() == "False", err.decode()

@@ -142,3 +142,17 @@ def test_selection_keeps_the_order_of_the_manifest(tmp_path: Path) -> None:
 def test_unknown_packaged_manifest_is_refused() -> None:
     with pytest.raises(WtoursError, match="one of: sample, walking_tours"):
         packaged_manifest("walking")
+
+
+def test_a_byte_order_mark_is_read_over(tmp_path: Path) -> None:
+    """Windows' editors put one before the text."""
+    path = tmp_path / "m.toml"
+    entry = '[[video]]\nname = "walk"\nsource = [{ kind = "rendered" }]\n'
+    path.write_bytes(b"\xef\xbb\xbf" + entry.encode())
+    assert [video.name for video in read_manifest(path).videos] == ["walk"]
+
+
+def test_the_sample_walk_states_what_its_photographs_terms_are() -> None:
+    (walk,) = read_manifest(packaged_manifest("sample")).videos
+    assert walk.stated.licence is not None
+    assert "scikit-image" in str(walk.stated.licence_source)
