@@ -1,12 +1,13 @@
 """How processes that read clips are started, and what Ctrl-C means while they are."""
 
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
-from threading import current_thread, main_thread
+from threading import Thread, current_thread, main_thread
 
 READER = "dora.data.reading"
 """The module of what workers do."""
@@ -33,8 +34,20 @@ def start_server() -> None:
 
 
 def start_worker(_number: int) -> None:
-    """Leave Ctrl-C to the main process, whose end ends the workers."""
+    """Leave Ctrl-C to the main process, whose end ends the workers.
+
+    DataLoader's workers look for their parent, which is the fork server, and the server lives as
+    long as they do: when the main process is killed, both would stay for ever.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_main_process, daemon=True).start()
+
+
+def _end_with_main_process() -> None:
+    main = multiprocessing.parent_process()
+    assert main is not None
+    main.join()
+    os._exit(1)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,22 +113,6 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(
     other = with_settings(tiny_run(), ["seed=1"])
     run(other, shards, tmp_path / "other")
     assert losses(tmp_path / "other") != losses(unbroken)
-
-
-def test_a_run_killed_and_started_again_equals_the_unbroken_one(
-    shards: Path, unbroken: Path, tmp_path: Path
-) -> None:
-    process = subprocess.Popen(command(shards, tmp_path), env=environment(), stdout=subprocess.PIPE)
-    log = tmp_path / "log.jsonl"
-    while not (log.is_file() and log.read_text().count("\n") >= 3):
-        assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.01)
-    process.kill()
-    process.communicate()
-    assert load_checkpoint(tmp_path / "checkpoint.pth").step in (2, 4, 6)
-    assert run(tiny_run(), shards, tmp_path) == 8
-    assert_same_state(tmp_path, unbroken)
-    assert losses(tmp_path) == losses(unbroken)
 
 
 def test_a_run_of_other_options_or_other_clips_is_refused(
