@@ -12,7 +12,11 @@ def main() -> NoReturn:
         signal.signal(number, _end)
     from dora.cli import main as run
 
-    run()
+    try:
+        run()
+    finally:  # all is said; what is left takes no time
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:

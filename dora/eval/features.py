@@ -16,7 +16,7 @@ from dora.config import ModelConfig
 from dora.data.colours import normalise
 from dora.errors import DoraError
 from dora.model.vit import Backbone, build_backbone
-from dora.model.weights import Weights, fill, read_weights
+from dora.model.weights import frozen_backbone, read_weights
 from dora.presets import named_preset
 
 RANDOM = "random"
@@ -41,17 +41,6 @@ def load_evaluated(weights: str, *, heads: int | None = None) -> tuple[Backbone,
         return random_backbone(config, seed=RANDOM_SEED), f"untrained (sizes of {preset})"
     read = read_weights(Path(weights))
     return frozen_backbone(read, heads=heads), read.source
-
-
-def frozen_backbone(weights: Weights, *, heads: int | None = None) -> Backbone:
-    """Return the backbone that was read, in evaluation mode, without gradients.
-
-    Raises:
-        DoraError: its sizes cannot be told, or a parameter is missing or of another shape.
-    """
-    backbone = build_backbone(weights.model(heads=heads), drop_path=0.0)
-    fill(backbone, weights.backbone, path=weights.path)
-    return backbone.eval().requires_grad_(False)
 
 
 def random_backbone(config: ModelConfig, *, seed: int) -> Backbone:

@@ -79,9 +79,17 @@ def load_backbone(
     Raises:
         DoraError: as `read_weights`.
     """
-    weights = read_weights(path, network=network)
+    return frozen_backbone(read_weights(path, network=network), heads=heads)
+
+
+def frozen_backbone(weights: Weights, *, heads: int | None = None) -> Backbone:
+    """Return the backbone that was read, in evaluation mode, without gradients.
+
+    Raises:
+        DoraError: its sizes cannot be told, or a parameter is missing or of another shape.
+    """
     backbone = build_backbone(weights.model(heads=heads), drop_path=0.0)
-    fill(backbone, weights.backbone, path=path)
+    fill(backbone, weights.backbone, path=weights.path)
     return backbone.eval().requires_grad_(False)
 
 

@@ -12,9 +12,9 @@ from rich.progress import Progress
 from dora.config import RunConfig
 from dora.data.colours import normalise
 from dora.errors import DoraError
-from dora.eval.features import RANDOM, frozen_backbone, load_evaluated
+from dora.eval.features import RANDOM, load_evaluated
 from dora.model.vit import Backbone, Tokens
-from dora.model.weights import read_weights
+from dora.model.weights import frozen_backbone, read_weights
 from dora.presets import named_preset, released
 from dora.train.checkpoint import load_checkpoint
 
