@@ -11,6 +11,7 @@ from PIL import Image
 
 from dora.cli import main
 from tests.dora.tiny_run import TINY_SETTINGS
+from tests.references import golden
 from tests.shard_making import make_shard_set
 
 Run = Callable[..., tuple[int, str, str]]
@@ -75,7 +76,7 @@ def test_the_road_from_shards_to_a_score_and_pictures(
 def test_few_starts_bring_a_warning_with_its_remedy(run: Run, shards: Path) -> None:
     status, _, err = run("train", "--preset", "smoke", "--clips-per-epoch", "4000", "--dry-run")
     assert (status, "wtours shard --fps" in err or "add videos" in err) == (0, True), err
-    status, _, err = run("train", "--preset", "smoke", "--dry-run")
+    status, _, err = run("train", "--preset", "smoke", "--clips-per-epoch", "190", "--dry-run")
     assert (status, err) == (0, "")
 
 
@@ -123,3 +124,22 @@ def test_weights_of_another_kind_are_named(run: Run, tmp_path: Path) -> None:
 def test_a_folder_without_classes_is_named(run: Run, tmp_path: Path) -> None:
     status, _, err = run("eval", "knn", "--weights", "random:smoke", "--data", tmp_path / "none")
     assert (status, "none" in err) == (2, True)
+
+
+@pytest.mark.parametrize("words", [["--dry-run"], []])
+def test_half_an_environment_of_torchrun_is_named(
+    run: Run, shards: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "one")
+    status, _, err = run("train", *TINY, *words)
+    assert (status, "WORLD_SIZE" in err, "Traceback" in err) == (2, True, False), err
+
+
+def test_heads_that_a_file_does_not_tell_are_given(run: Run, shards: Path, tmp_path: Path) -> None:
+    weights = ["--weights", golden.FOLDER / "checkpoint_tiny_backbone.pth"]
+    knn = ["eval", "knn", *weights, "--data", class_folder(tmp_path / "classes"), "--k", "1"]
+    for command in (knn, ["visualise", "tracks", *weights], ["visualise", "attention", *weights]):
+        status, _, err = run(*command)
+        assert (status, "--heads 6" in err) == (2, True), err
+        status, _, err = run(*command, "--heads", "6")
+        assert status == 0, err

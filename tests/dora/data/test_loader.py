@@ -241,6 +241,7 @@ def test_another_process_goes_on_with_the_same_batches(
     assert output.split()[1:] == [digest(views) for views in unbroken[4:]]
 
 
+@pytest.mark.slow  # twice the imports of torch; test_signals tries the same with `dora train`
 @pytest.mark.parametrize("moment", ["starting", "running"])
 def test_interrupt_ends_all_processes_without_a_word(
     tmp_path: Path, walks: Path, moment: str

@@ -96,7 +96,7 @@ needs_proc = pytest.mark.skipif(not PROC.is_dir(), reason="processes are counted
 def test_interrupted_while_starting(shards: Path, tmp_path: Path) -> None:
     run = Run(shards, tmp_path)
     time.sleep(random.Random(0).uniform(0.5, 2.0))
-    assert_stopped(run, run.end(signal.SIGINT))
+    assert_stopped(run, run.end(signal.SIGINT, group=True))
 
 
 @needs_proc
