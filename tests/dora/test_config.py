@@ -175,7 +175,16 @@ def unchanged(shards: list[ShardSet]) -> list[float]:
     return figures
 
 
-@pytest.mark.parametrize("name", CHANGES)
+# Each is a training run of its own: every third option here, all of them by `make test-all`.
+TRIED = [
+    pytest.param(name, marks=() if number % 3 == 0 else pytest.mark.slow)
+    for number, name in enumerate(CHANGES)
+    if name != "augment.global_views"
+]
+TRIED.append(pytest.param("augment.global_views", marks=pytest.mark.slow))
+
+
+@pytest.mark.parametrize("name", TRIED)
 def test_every_option_changes_what_is_computed(
     name: str, shards: list[ShardSet], unchanged: list[float]
 ) -> None:
