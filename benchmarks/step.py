@@ -40,10 +40,10 @@ LARGEST_DIFFERENCE = 1e-4
 def main(tokens: Sequence[str] | None = None) -> None:
     """Read the options; compare and time every size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", nargs="+", choices=sorted(SIZES), default=["smoke", "released"])
+    parser.add_argument("--sizes", nargs="+", choices=sorted(SIZES), default=["smoke"])
     parser.add_argument("--frames", type=int, help="frames of a clip, instead of the size's own")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=2, help="of torch, on the CPU")
+    parser.add_argument("--threads", type=int, default=1, help="of torch, on the CPU")
     options = options_of(parser, runs=3, tokens=tokens)
     threads = torch.get_num_threads()
     torch.set_num_threads(options.threads)
