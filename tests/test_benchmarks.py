@@ -48,7 +48,7 @@ def test_the_loader_is_timed_beside_the_plain_chain(tmp_path: Path) -> None:
 
 def test_the_step_is_timed_beside_the_published_structure(tmp_path: Path) -> None:
     """Losses of both are compared before the clock starts."""
-    step.main(["--sizes", "tiny", "--runs", "2", "--threads", "1", "--out", str(tmp_path)])
+    step.main(["--sizes", "tiny", "--runs", "2", "--out", str(tmp_path)])
     ours, plain = record(tmp_path, "step")
     names = {"teacher", "tracker", "student", "loss", "backward", "optimiser", "EMA", "the rest"}
     for row in (ours, plain):
