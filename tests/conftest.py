@@ -1,7 +1,9 @@
 """Fixtures that every room of the tests shares."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import hypothesis
 import pytest
@@ -21,3 +23,20 @@ def media() -> Path:
     if not (folder / "README.md").is_file():
         pytest.skip(f"no real recordings at {folder}; name their folder in WTOURS_TEST_MEDIA")
     return folder
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Give a command line's `main` words in an empty folder: status, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(main: Callable[[list[str]], NoReturn], *words: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            main([str(word) for word in words])
+        printed = capsys.readouterr()
+        assert isinstance(end.value.code, int)
+        return end.value.code, printed.out, printed.err
+
+    return run

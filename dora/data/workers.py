@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from threading import Thread, current_thread, main_thread
+from types import TracebackType
 
 READER = "dora.data.reading"
 """The module of what workers do."""
@@ -40,7 +41,17 @@ def start_worker(_number: int) -> None:
     long as they do: when the main process is killed, both would stay for ever.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.excepthook = _report
     Thread(target=_end_with_main_process, daemon=True).start()
+
+
+def _report(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
+    """Report an error, unless it is that of handing a clip to a main process that has left.
+
+    multiprocessing's resource sharer, which hands over shared memory, calls this hook.
+    """
+    if not isinstance(fault, ConnectionError | EOFError):
+        sys.__excepthook__(kind, fault, trace)
 
 
 def _end_with_main_process() -> None:

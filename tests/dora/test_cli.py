@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,18 +20,9 @@ TINY = ["--preset", "smoke", *(word for setting in TINY_SETTINGS for word in ("-
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command in an empty folder; return status, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def command(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            main([str(word) for word in words])
-        printed = capsys.readouterr()
-        assert isinstance(end.value.code, int)
-        return end.value.code, printed.out, printed.err
-
-    return command
+def run(command: Run) -> Run:
+    """Run `dora` in an empty folder; return status, stdout and stderr."""
+    return partial(command, main)
 
 
 def class_folder(folder: Path) -> Path:
