@@ -10,14 +10,12 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from benchmarks.measure import spread
@@ -27,7 +25,7 @@ from dora.data.augment import draw_clip
 from dora.data.clips import ClipTable
 from dora.data.description import find_shard_clips
 from dora.data.loader import ClipLoader
-from dora.data.reading import read_frames
+from dora.data.reading import one_thread, read_frames
 from dora.data.stream import ClipOrder
 from dora.presets import named_preset
 from tests.references.plain_views import plain_views
@@ -172,17 +170,6 @@ def rate_of(source: Iterator[object], *, run_s: float) -> tuple[float, float]:
         next(source)
         count += 1
     return first_s, count / passed_s
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch compute in one thread, so that a rate is that of a process."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A small class folder, one class a photograph, for trying k-NN without a data set."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -34,20 +35,26 @@ def write_sample_classes(folder: Path) -> Path:
 
     A photograph is made grey (so that colour alone does not tell the classes apart) and cut into
     tiles of equal size; every third one, counted along the diagonals, is for validation. No two
-    tiles share a pixel.
+    tiles share a pixel. The folder appears when it is whole; one that is there is left as it is.
     """
+    if folder.exists():
+        return folder
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
     for name, file in PHOTOGRAPHS.items():
-        photograph = _read(file)
+        photograph = read_photograph(file)
         for number, tile in enumerate(_tiles(photograph)):
             row, column = divmod(number, TILES)
             split = "val" if (row + column) % 3 == 0 else "train"
-            path = folder / split / name / f"{number:02d}.png"
+            path = partial / split / name / f"{number:02d}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(tile).save(path)
+    partial.rename(folder)
     return folder
 
 
-def _read(file: str) -> np.ndarray:
+def read_photograph(file: str) -> np.ndarray:
+    """Return one of scikit-image's packaged photographs in grey, (height, width) uint8."""
     path = Path(skimage.__file__).parent / "data" / file
     with Image.open(path) as picture:
         return np.asarray(picture.convert("L"))

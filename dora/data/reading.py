@@ -57,7 +57,7 @@ class ClipReader(Dataset[ClipViews | Fault]):
 
     def __getitem__(self, place: ClipPlace) -> ClipViews | Fault:
         try:
-            with _one_thread():
+            with one_thread():
                 return self.read(place)
         except (DoraError, ShardError) as fault:
             # Raised here, it would reach the user as a text with a worker's traceback.
@@ -115,7 +115,7 @@ def _bad_picture(shard_set: ShardSet, row: int, fault: str) -> DoraError:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Keep torch to one thread, as in a worker: its steps here are too small to be worth more."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wtours.sample_classes import PHOTOGRAPHS, TILES, _read, write_sample_classes
+from wtours.sample_classes import PHOTOGRAPHS, TILES, read_photograph, write_sample_classes
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_sample_classes(tmp_path_factory.mktemp("classes"))
+    return write_sample_classes(tmp_path_factory.mktemp("made") / "classes")
 
 
 def test_tiles_put_together_again_are_the_photograph(folder: Path) -> None:
@@ -23,7 +23,7 @@ def test_tiles_put_together_again_are_the_photograph(folder: Path) -> None:
         rows = [np.hstack([tiles[r * TILES + c] for c in range(TILES)]) for r in range(TILES)]
         whole = np.vstack(rows)
         height, width = whole.shape
-        assert np.array_equal(whole, _read(file)[:height, :width]), name
+        assert np.array_equal(whole, read_photograph(file)[:height, :width]), name
 
 
 def test_every_class_is_in_both_parts(folder: Path) -> None:
@@ -31,3 +31,11 @@ def test_every_class_is_in_both_parts(folder: Path) -> None:
         found = {path.name: len(list(path.iterdir())) for path in (folder / split).iterdir()}
         assert set(found) == set(PHOTOGRAPHS)
         assert min(found.values()) >= 8
+
+
+def test_what_an_interrupted_run_left_is_made_anew(tmp_path: Path) -> None:
+    left = tmp_path / ".classes.partial" / "train" / "unknown"
+    left.mkdir(parents=True)
+    made = write_sample_classes(tmp_path / "classes")
+    assert [path.name for path in tmp_path.iterdir()] == ["classes"]
+    assert {path.name for path in (made / "train").iterdir()} == set(PHOTOGRAPHS)
