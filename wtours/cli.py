@@ -58,7 +58,7 @@ def fetch(
     from wtours.manifest import packaged_manifest
 
     path = Path(manifest) if manifest.endswith(".toml") else packaged_manifest(manifest)
-    settings = FetchSettings(max_height=resolution, retries=retries)
+    settings = FetchSettings(resolution=resolution, retries=retries)
     if dry_run:
         for plan in plan_fetch(names, manifest=path, out=out):
             print(describe(plan))

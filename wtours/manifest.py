@@ -15,13 +15,14 @@ from urllib.request import url2pathname
 from wtours.errors import WtoursError
 from wtours.toml_table import TomlTable, did_you_mean, load_toml
 
-SourceKind = Literal["youtube", "http", "file", "rendered"]
+SourceKind = Literal["youtube", "figshare", "http", "file", "rendered"]
 
 _NAME = re.compile(r"[a-z0-9_-]+")
 _YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SOURCE_KEYS: dict[str, tuple[set[str], set[str]]] = {  # kind: keys it needs, keys it may have
     "youtube": ({"id"}, {"sha256"}),
+    "figshare": ({"article"}, {"file", "sha256"}),
     "http": ({"url"}, {"sha256"}),
     "file": ({"path"}, {"sha256"}),
     "rendered": (set(), set()),
@@ -38,6 +39,10 @@ class Source:
     url: str | None = None
     path: Path | None = None
     """Absolute; in the file it may be relative to the manifest's folder."""
+    article: int | None = None
+    """Number of a public article of figshare."""
+    file: str | None = None
+    """Name of the file in that article; None: the one that is called as the video is."""
     sha256: str | None = None
     """What the file must hash to, if the writer of the manifest knows."""
 
@@ -47,6 +52,8 @@ class Source:
         match self.kind:
             case "youtube":
                 return f"https://www.youtube.com/watch?v={self.id}"
+            case "figshare":
+                return f"https://figshare.com/articles/dataset/{self.article}"
             case "http":
                 return str(self.url)
             case "file":
@@ -202,6 +209,8 @@ def _source(entry: TomlTable, folder: Path) -> Source:
         id=entry.matching("id", _YOUTUBE_ID, "YouTube's 11 letters, digits, - and _"),
         url=url,
         path=None if path is None else _local_path(entry, path, folder),
+        article=entry.count("article"),
+        file=entry.text("file"),
         sha256=entry.matching("sha256", _SHA256, "64 hexadecimal digits in lower case"),
     )
 

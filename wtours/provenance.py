@@ -19,7 +19,7 @@ from wtours.integrity import VideoFacts
 from wtours.manifest import Source, Video
 from wtours.whole_file import write_whole
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +29,12 @@ class Provenance:
     record_version: int
     name: str
     city: str | None
-    source: dict[str, Any]
-    """kind, url, and id where the source has one."""
-    fetched_utc: str
-    """ISO 8601, to the second."""
-    licence: str | None
-    """As stated by `licence_source`; not as seen on the platform."""
-    licence_source: str | None
+    source: dict[str, Any] | None
+    """kind, url, and id where the source has one; None: `wtours verify` found the file as it is."""
+    fetched_utc: str | None
+    """ISO 8601, to the second; None where it was not fetched."""
+    licence: dict[str, Any]
+    """The fields of `wtours.licence.Licence`: seen, shown_by_platform, stated, stated_by, accepted."""
     stated: dict[str, Any]
     """What the manifest states, absent keys left out."""
     platform: dict[str, Any]
@@ -44,6 +43,8 @@ class Provenance:
     """name, size_bytes, sha256."""
     measured: dict[str, Any]
     """duration_s, frames, rate (a fraction as text), width, height, codec, notes, ..."""
+    verification: dict[str, Any]
+    """Of the last check: checked_utc, forced, faults, notes, stretches, keyframes, checks."""
     tools: dict[str, str]
     """Versions of what fetched and measured."""
 

@@ -110,7 +110,7 @@ FAULTS: list[tuple[str, Callable[[Path], list[object]], str]] = [
         lambda d: ["shard", pan(d / "My Walk.mp4"), pan(d / "my_walk.mp4")],
         "both be called my_walk",
     ),
-    ("no lines", lambda d: ["fetch", "venice", "--dry-run", "--resolution", "0"], "max_height"),
+    ("no lines", lambda d: ["fetch", "venice", "--dry-run", "--resolution", "0"], "resolution is 0"),
 ]
 
 

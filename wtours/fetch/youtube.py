@@ -55,7 +55,7 @@ def bring_youtube(
     heard: list[str] = []
     with downloader(settings, heard) as ydl:
         info = look_up(ydl, source.origin, heard)
-        chosen = choose_format(info, max_height=settings.max_height)
+        chosen = choose_format(info, max_height=settings.resolution)
         if chosen is None:
             raise explain_fault(source.origin, "Requested format is not available", heard)
         extension = str(chosen["ext"])
