@@ -16,7 +16,7 @@ from tests.wtours.tiny_videos import NTSC_RATE, write_sound, write_tiny_video
 from wtours.containers import promised_bytes
 from wtours.errors import WtoursError
 from wtours.integrity import check_video
-from wtours.timestamps import jumps_back
+from wtours.integrity.timestamps import jumps_back
 from wtours.whole_file import file_sha256
 
 KINDS = {  # file name: how it is written

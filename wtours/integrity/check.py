@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from wtours.containers import describe_head, promised_bytes
 from wtours.errors import WtoursError
-from wtours.timestamps import Ticks, average_rate, is_variable, jumps_back, timing_notes
+from wtours.integrity.timestamps import Ticks, average_rate, is_variable, jumps_back, timing_notes
 
 # Containers that hold their own pictures. Playlists and scripts (HLS, DASH, concat) name other
 # files and hosts, which a file from the internet must not do; stills are not videos.
