@@ -161,7 +161,7 @@ def _video_row(
     settings = shard_set.record.settings
     # Neighbouring ticks of one time share one picture (FORMAT.md, Time).
     first_of_picture = rows["time_s"].diff().ne(0)
-    provenance = record.provenance or {}
+    credit = record.credit
     return {
         "video": record.name,
         "duration_s": record.duration_s,
@@ -180,14 +180,13 @@ def _video_row(
             None if settings.get("blur") is None else int(rows["boxes"][first_of_picture].sum())
         ),
         "attribution": record.attribution or None,
-        "licence": provenance.get("licence"),
-        "source": _address(provenance),
+        "licence": None if credit is None else credit.licence.name,
+        "source": None if credit is None else _address(credit.url),
     }
 
 
-def _address(provenance: Mapping[str, Any]) -> str | None:
-    """Return where others can fetch a video too, which is not a path on the user's disk."""
-    url = str((provenance.get("source") or {}).get("url", ""))
+def _address(url: str) -> str | None:
+    """Return where others can fetch a video too, which is not a file of the user's."""
     return url if url.startswith(("https://", "http://")) else None
 
 

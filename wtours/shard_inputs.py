@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from wtours.credit import attribution_line
 from wtours.errors import WtoursError
 from wtours.integrity import VideoFacts, check_video
 from wtours.provenance import read_provenance
@@ -96,25 +97,3 @@ def _input(name: str, file: Path) -> ShardInput:
         provenance=provenance,
         attribution=attribution_line(provenance),
     )
-
-
-def attribution_line(provenance: dict[str, Any] | None) -> str:
-    """Return a line to publish with the pictures: title, author, source, licence, and the change.
-
-    These are what Creative Commons licences ask for (CC BY 4.0, section 3(a)).
-    """
-    if provenance is None:
-        return "Source and licence of the video were not recorded."
-    said, stated = provenance["platform"], provenance["stated"]
-    title = said.get("title") or provenance["name"]
-    author = said.get("channel") or said.get("uploader") or stated.get("channel")
-    licence = provenance["licence"]
-    parts = [
-        f'"{title}"',
-        f"by {author}," if author else "",
-        f"{provenance['source']['url']},",
-        f"licence {licence}" if licence else "licence not stated",
-    ]
-    source = provenance["licence_source"]
-    stated_by = f" (as stated by {source})" if licence and source else ""
-    return " ".join(part for part in parts if part) + stated_by + "; single pictures, scaled."

@@ -65,14 +65,46 @@ def test_a_picture_that_two_ticks_share_counts_once(tmp_path: Path) -> None:
     assert video["ticks"] >= video["pictures"] == len(set(slow.table()["key"].to_pylist()))
 
 
+def provenance(url: str, **licence: object) -> dict[str, object]:
+    known = {"seen": None, "shown_by_platform": False, "stated": None, "stated_by": None}
+    return {
+        "name": "walk",
+        "source": {"kind": "any", "url": url},
+        "fetched_utc": "2025-01-01T00:00:00Z",
+        "licence": known | licence,
+        "platform": {},
+        "file": {"sha256": "0" * 64},
+    }
+
+
 def test_a_path_on_the_users_disk_is_not_passed_on_as_a_source(tmp_path: Path) -> None:
     def source(name: str, url: str) -> object:
-        provenance = {"source": {"kind": "any", "url": url}, "licence": "CC-BY"}
-        made = make_set(tmp_path / name, frames=2, video={"provenance": provenance})
+        made = make_set(tmp_path / name, frames=2, video={"provenance": provenance(url)})
         return read_tables([made]).videos["source"][0]
 
     assert source("web", "https://example.org/walk") == "https://example.org/walk"
     assert pd.isna(source("disk", "/home/somebody/walk.mp4"))
+
+
+def test_the_licence_is_the_one_that_was_seen_or_else_the_one_that_is_stated(
+    tmp_path: Path,
+) -> None:
+    cases: dict[str, tuple[dict[str, object], str | None]] = {
+        "seen": ({"seen": "CC BY 3.0", "shown_by_platform": True, "stated": "MIT"}, "CC BY 3.0"),
+        "hidden": ({"shown_by_platform": True, "stated": "CC-BY"}, None),
+        "stated": ({"stated": "CC-BY", "stated_by": "the paper"}, "CC-BY"),
+        "unknown": ({}, None),
+    }
+    sets = [
+        make_set(
+            tmp_path / name,
+            frames=2,
+            video={"provenance": provenance("https://example.org", **licence)},
+        )
+        for name, (licence, _) in cases.items()
+    ]
+    found = read_tables(sets).videos["licence"]
+    assert [None if pd.isna(one) else one for one in found] == [one for _, one in cases.values()]
 
 
 @pytest.mark.parametrize("name", ["pictures", "shots", "videos"])

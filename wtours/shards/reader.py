@@ -89,7 +89,9 @@ class ShardSet:
 
     def verify(self) -> list[str]:
         """Compare every file with the record; return a sentence for each that differs."""
-        expected = {tar.name: tar.sha256 for tar in self.record.tars} | dict(self.record.tables)
+        record = self.record
+        expected = {tar.name: tar.sha256 for tar in record.tars}
+        expected |= {**record.tables, **record.documents}
         faults = []
         for name, digest in expected.items():
             path = self.folder / name

@@ -3,19 +3,21 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
 
 import pyarrow as pa
 
+from wtours.credit import Credit, credit_of
 from wtours.errors import WtoursError
 
 FORMAT = "wtours-shards"
 VERSION = 1
 NAME = re.compile(r"[a-z0-9_-]+")
 RECORD_FILE, INDEX_FILE, CUTS_FILE = "dataset.json", "index.parquet", "cuts.parquet"
+ATTRIBUTION_FILE = "ATTRIBUTION.md"
 
 BOX_TYPE = pa.struct(
     [(name, pa.float32()) for name in ("x0", "y0", "x1", "y1", "score")] + [("kind", pa.string())]
@@ -150,6 +152,15 @@ class VideoRecord:
                 remedy="use lower-case letters, digits, - and _",
             )
 
+    @property
+    def credit(self) -> Credit | None:
+        """Who made the video and under which licence; None where it was not fetched.
+
+        Raises:
+            WtoursError: the provenance is not what `wtours fetch` records.
+        """
+        return credit_of(self.provenance) if self.provenance is not None else None
+
     def to_json(self) -> dict[str, Any]:
         """Return the record with fractions as strings."""
         return {
@@ -185,6 +196,8 @@ class DatasetRecord:
     tars: tuple[TarRecord, ...]
     tables: Mapping[str, str]
     software: Mapping[str, str]
+    documents: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of ATTRIBUTION.md; empty in sets that were written before there was one."""
 
     def to_json(self) -> str:
         """Return the text of dataset.json."""
@@ -195,6 +208,7 @@ class DatasetRecord:
             "settings": self.settings,
             "tars": [asdict(tar) for tar in self.tars],
             "tables": self.tables,
+            "documents": self.documents,
             "software": self.software,
         }
         return json.dumps(stored, indent=2, ensure_ascii=False) + "\n"
@@ -230,6 +244,7 @@ class DatasetRecord:
                 tars=tuple(TarRecord(**tar) for tar in stored["tars"]),
                 tables=stored["tables"],
                 software=stored["software"],
+                documents=stored.get("documents", {}),
             )
         except (KeyError, TypeError, ValueError) as fault:
             raise ShardError(f"{path} lacks or misstates {fault}", remedy=again) from None

@@ -7,6 +7,7 @@ import tarfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wtours.errors import WtoursError
+from wtours.shards.changes import set_attribution
 from wtours.shards.schema import (
+    ATTRIBUTION_FILE,
     CUTS_FILE,
     CUTS_SCHEMA,
     FORMAT,
@@ -178,15 +181,19 @@ class ShardSetWriter:
     def finish(
         self, videos: Sequence[JoinedVideo], *, settings: Mapping[str, Any]
     ) -> DatasetRecord:
-        """Write tables and record, and give the folder its final name."""
+        """Write tables, attribution and record, and give the folder its final name."""
         self.start_tar()
+        records = tuple(video.record for video in videos)
         _write_table(self.partial / INDEX_FILE, _index_table(videos))
         _write_table(self.partial / CUTS_FILE, _cuts_table(videos))
+        page = set_attribution(records, settings).encode()
+        write_durably(self.partial / ATTRIBUTION_FILE, page)
         record = DatasetRecord(
-            videos=tuple(video.record for video in videos),
+            videos=records,
             settings=settings,
             tars=tuple(self._tars),
             tables={name: file_sha256(self.partial / name) for name in (INDEX_FILE, CUTS_FILE)},
+            documents={ATTRIBUTION_FILE: sha256(page).hexdigest()},
             software={name: version(name) for name in SOFTWARE},
         )
         write_durably(self.partial / RECORD_FILE, record.to_json().encode())
