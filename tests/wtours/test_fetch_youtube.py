@@ -1,237 +1,130 @@
-"""YouTube's answers, recorded in shape: which format is taken, and what its refusals mean."""
+"""YouTube's part of fetching, with yt-dlp for real against a page on this machine."""
 
-import hashlib
+import json
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.wtours.tiny_videos import write_tiny_video
-from tests.wtours.web_server import Site, serve
 from wtours.errors import WtoursError
-from wtours.fetch import FetchSettings, fetch_videos, youtube
-from wtours.fetch.landing import DiskFullError
-from wtours.fetch.youtube import choose_format, codec_of
-from wtours.fetch.youtube_faults import explain_fault
+from wtours.fetch.landing import Landing
+from wtours.fetch.offer import Offer
+from wtours.fetch.settings import FetchSettings
+from wtours.fetch.youtube import ask_youtube, bring_youtube, offer_youtube
+from wtours.manifest import Source
 
-URL = "https://www.youtube.com/watch?v=-bcdefghij_"
-
-
-def track(format_id: str, vcodec: str, lines: int, fps: int, **more: Any) -> dict[str, Any]:
-    """A format as yt-dlp describes one of YouTube's picture tracks."""
-    return {
-        "format_id": format_id,
-        "ext": "webm" if vcodec.startswith("vp") else "mp4",
-        "vcodec": vcodec,
-        "acodec": "none",
-        "width": lines * 16 // 9,
-        "height": lines,
-        "fps": fps,
-        "dynamic_range": "SDR",
-        "protocol": "https",
-        "tbr": 1000.0,
-        **more,
-    }
+QUICK = FetchSettings(first_wait_s=0.01, timeout_s=5)
+CONTENT = bytes(range(256)) * 1200
+PAGE = """<html><head><title>A walk</title></head><body>
+<video><source src="/walk.mpd" type="application/dash+xml"></video></body></html>"""
+MPD = """<?xml version="1.0"?>
+<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT5S"><Period>
+<AdaptationSet mimeType="video/webm"><Representation id="315" codecs="vp09.00.51.08" width="3840"
+height="2160" frameRate="60" bandwidth="20000000"><BaseURL>{video}</BaseURL></Representation>
+</AdaptationSet></Period></MPD>"""
 
 
-SOUND = track("251", "none", 0, 0, acodec="opus")
-JOINED = track("18", "avc1.42001E", 360, 30, acodec="mp4a.40.2")
-BOARD = track("sb0", "none", 90, 1, protocol="mhtml")
-H264_1080 = track("299", "avc1.64002a", 1080, 60)
-VP9_1080 = track("303", "vp9", 1080, 60)
-VP9_2160 = track("315", "vp9", 2160, 60)
-AV1_2160 = track("701", "av01.0.13M.08", 2160, 60, tbr=900.0)
-HDR_2160 = track("337", "vp9.2", 2160, 60, dynamic_range="HDR10")
-SLOW_2160 = track("313", "vp9", 2160, 30)
-AV1_4320 = track("702", "av01.0.17M.08", 4320, 60)
-STREAM_2160 = track("628", "vp09.00.51.08", 2160, 60, protocol="m3u8_native", tbr=9000.0)
+@dataclass
+class Stage:
+    """A page with one video, and how its file is served."""
+
+    content: bytes = CONTENT
+    etag: str | None = '"first"'
+    ranges: bool = True
+    statuses: list[int] = field(default_factory=list)
+    """How the next requests for the file are answered; 0 breaks off after a third of it."""
+    asked: list[tuple[str, str | None]] = field(default_factory=list)
+    """Path and Range of every request so far."""
+    url: str = ""
+    """Of the page."""
 
 
-@pytest.mark.parametrize(
-    ("formats", "max_height", "chosen"),
-    [
-        ([H264_1080, VP9_2160, AV1_2160, SLOW_2160, HDR_2160, AV1_4320], 2160, "315"),
-        ([H264_1080, AV1_2160], 2160, "701"),
-        ([SLOW_2160, VP9_1080], 2160, "313"),
-        ([HDR_2160, AV1_2160], 2160, "701"),
-        ([HDR_2160, VP9_1080], 2160, "337"),
-        ([VP9_2160, VP9_1080, H264_1080], 1080, "303"),
-        ([AV1_4320, VP9_2160], 4320, "702"),
-        ([STREAM_2160, H264_1080], 2160, "299"),
-        ([VP9_2160, {**VP9_2160, "format_id": "315-2", "tbr": 2000.0}], 2160, "315-2"),
-        ([{**VP9_2160, "width": 2160, "height": 3840}], 2160, "315"),
-        ([{**VP9_2160, "has_drm": True}, VP9_1080], 2160, "303"),
-        ([SOUND, JOINED, BOARD], 2160, None),
-        ([VP9_2160], 1080, None),
-    ],
-)
-def test_format_is_chosen_by_rule(
-    formats: list[dict[str, Any]], max_height: int, chosen: str | None
+@contextmanager
+def serve(stage: Stage) -> Iterator[Stage]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = urlsplit(self.path).path
+            stage.asked.append((path, self.headers.get("Range")))
+            if path == "/walk.webm":
+                return answer_file(self, stage)
+            body = (MPD.format(video="/walk.webm") if path == "/walk.mpd" else PAGE).encode()
+            kind = "application/dash+xml" if path == "/walk.mpd" else "text/html"
+            answer(self, 200, {"Content-Type": kind, "Content-Length": str(len(body))}, body)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    stage.url = f"http://127.0.0.1:{server.server_port}/walk.html"
+    try:
+        yield stage
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def answer_file(handler: BaseHTTPRequestHandler, stage: Stage) -> None:
+    status = stage.statuses.pop(0) if stage.statuses else 200
+    if status >= 400:
+        return answer(handler, status, {"Content-Length": "0"}, b"")
+    wanted = handler.headers.get("Range")
+    start = int(wanted.removeprefix("bytes=").partition("-")[0]) if wanted else 0
+    start = start if stage.ranges else 0
+    whole = len(stage.content)
+    if start >= whole:
+        return answer(handler, 416, {"Content-Range": f"bytes */{whole}"}, b"")
+    headers = {"Content-Length": str(whole - start), "Content-Type": "video/webm"}
+    if stage.etag:
+        headers["ETag"] = stage.etag
+    if wanted and stage.ranges:
+        headers["Content-Range"] = f"bytes {start}-{whole - 1}/{whole}"
+    body = stage.content[start:] if status else stage.content[start:][: whole // 3]
+    answer(handler, 206 if "Content-Range" in headers else 200, headers, body)
+
+
+def answer(
+    handler: BaseHTTPRequestHandler, status: int, headers: dict[str, str], body: bytes
 ) -> None:
-    """Lines, then rate, then standard range, then codec, then bit rate; order does not matter."""
-    for order in (formats, formats[::-1]):
-        taken = choose_format({"formats": [SOUND, BOARD, *order]}, max_height=max_height)
-        assert (taken and taken["format_id"]) == chosen
-
-
-def test_codecs_are_known_by_all_their_names() -> None:
-    names = ("vp9", "vp09.00.51.08", "av01.0.12M.08", "avc1.64002a", "hvc1.1.6", "none")
-    found = [codec_of({"vcodec": name}) for name in names]
-    assert found == ["vp9", "vp9", "av1", "h264", None, None]
-
-
-# What users report, in the words of YouTube and yt-dlp (the typographic apostrophe is YouTube's).
-REPORTED = [
-    ("Sign in to confirm you’re not a bot. Use --cookies-from-browser or --cookies", "for a bot"),
-    ("Sign in to confirm your age. This video may be inappropriate for some users.", "age"),
-    ("Private video. Sign in if you've been granted access to this video", "is private"),
-    ("Video unavailable. This video has been removed by the uploader", "no longer has"),
-    (
-        "Video unavailable. This video is no longer available because the YouTube account "
-        "associated with this video has been terminated.",
-        "no longer has",
-    ),
-    ("Video unavailable", "no longer has"),
-    (
-        "Video unavailable. The uploader has not made this video available in your country",
-        "not shown in this country",
-    ),
-    (
-        "Video unavailable. This video contains content from 'ZDF', who has blocked it in your "
-        "country on copyright grounds",
-        "not shown in this country",
-    ),
-    (
-        "This content isn't available, try again later. The current session has been rate-limited "
-        "by YouTube for up to an hour.",
-        "too much was asked",
-    ),
-    (
-        "Unable to download API page: HTTP Error 429: Too Many Requests (caused by <HTTPError 429: "
-        "Too Many Requests>)",
-        "too much was asked",
-    ),
-    (
-        "Unable to download API page: [Errno -3] Temporary failure in name resolution (caused by "
-        "TransportError('[Errno -3] Temporary failure in name resolution'))",
-        "name of YouTube's server",
-    ),
-    (
-        "Unable to download webpage: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: "
-        "unable to get local issuer certificate (_ssl.c:1006)",
-        "cannot be trusted",
-    ),
-    ("unable to download video data: HTTP Error 403: Forbidden", "(403)"),
-    ("Premieres in 3 hours", "not been shown yet"),
-    ("Join this channel to get access to members-only content", "only members"),
-    (
-        "Requested format is not available. Use --list-formats for a list of available formats",
-        "no picture track",
-    ),
-    ("something nobody has seen", "something nobody has seen"),
-]
-
-
-@pytest.mark.parametrize("prefix", ["ERROR: [youtube] abc: ", "\x1b[0;31mERROR:\x1b[0m "])
-@pytest.mark.parametrize(("error", "meaning"), REPORTED)
-def test_reported_errors_have_a_meaning_and_a_remedy(prefix: str, error: str, meaning: str) -> None:
-    fault = explain_fault(URL, prefix + error, [])
-    assert fault.message.startswith(f"{URL}: ")
-    assert meaning in fault.message
-    assert fault.remedy
-    assert "--cookies" not in fault.message + fault.remedy  # an option that is not ours
-    assert "\x1b" not in fault.message
-
-
-def test_missing_runtime_is_named_where_formats_are_missing() -> None:
-    heard = ["[youtube] No supported JavaScript runtime could be found. Only deno is enabled by"]
-    fault = explain_fault(URL, "ERROR: [youtube] abc: Requested format is not available", heard)
-    assert "JavaScript" in fault.message
-    assert "wtours[youtube]" in fault.remedy
-
-
-def test_full_disk_is_known_by_its_own_error() -> None:
-    error = "ERROR: unable to write data: [Errno 28] No space left on device"
-    assert isinstance(explain_fault(URL, error, []), DiskFullError)
+    handler.send_response(status)
+    for name, value in headers.items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.wfile.write(body)
+    handler.close_connection = True
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    video = write_tiny_video(tmp_path / "source.mp4", frames=40, size=(160, 96))
-    with serve(Site(video.read_bytes())) as served:
+def stage() -> Iterator[Stage]:
+    with serve(Stage()) as served:
         yield served
 
 
-@pytest.fixture
-def manifest(tmp_path: Path) -> Path:
-    path = tmp_path / "mine.toml"
-    path.write_text(
-        '[[video]]\nname = "walk"\n[[video.source]]\nkind = "youtube"\nid = "-bcdefghij_"\n'
-    )
-    return path
+def look(stage: Stage, settings: FetchSettings = QUICK) -> Offer:
+    source = Source(kind="http", url=stage.url)
+    return offer_youtube(source, ask_youtube(source, settings), settings)
 
 
-@pytest.fixture
-def _answering(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """YouTube's answer as yt-dlp would return it, with the file on this machine's own server."""
-    chosen = track("315", "vp9", 2160, 60, ext="mp4", filesize=len(site.content))
-    info = {
-        "id": "-bcdefghij_",
-        "title": "A walk",
-        "channel": "Walks",
-        "upload_date": "20240102",
-        "license": "Creative Commons Attribution license (reuse allowed)",
-        "description": "not recorded",
-        "ext": "mp4",
-        "formats": [SOUND, {**chosen, "url": f"{site.url}?itag=315&lmt=1700000000000000"}],
-    }
-    monkeypatch.setattr(youtube, "look_up", lambda ydl, url, heard: info)
+def bring(offer: Offer, folder: Path, settings: FetchSettings = QUICK) -> bytes:
+    landing = Landing(folder=folder, name="walk")
+    arrival = bring_youtube(offer, landing, settings=settings, progress=lambda done, total: None)
+    return arrival.part.read_bytes()
 
 
-@pytest.mark.usefixtures("_answering")
-def test_track_is_fetched_by_yt_dlp_and_recorded(
-    tmp_path: Path, manifest: Path, site: Site
-) -> None:
-    out, told = tmp_path / "out", list[tuple[Any, ...]]()
-    site.cuts = [50_000]
-    (fetched,) = fetch_videos(
-        [],
-        manifest=manifest,
-        out=out,
-        settings=FetchSettings(first_wait_s=0.01),
-        progress=lambda *step: told.append(step),
-    )
-    assert fetched.path.read_bytes() == site.content
-    assert sorted(path.name for path in out.iterdir()) == ["walk.json", "walk.mp4"]
-    record = fetched.record
-    assert record.source == {"kind": "youtube", "url": URL, "id": "-bcdefghij_"}
-    assert record.file["sha256"] == hashlib.sha256(site.content).hexdigest()
-    said = record.platform
-    assert (said["title"], said["channel"], said["upload_date"]) == ("A walk", "Walks", "20240102")
-    assert said["license"].startswith("Creative Commons")
-    assert said["format"]["format_id"] == "315"
-    assert "description" not in said
-    assert ("walk", "fetching", len(site.content), len(site.content)) in told
-
-
-@pytest.mark.usefixtures("_answering")
-def test_track_is_resumed_by_the_next_run(tmp_path: Path, manifest: Path, site: Site) -> None:
-    out, settings = tmp_path / "out", FetchSettings(first_wait_s=0.01, retries=0)
-    site.cuts = [50_000]
-    with pytest.raises(WtoursError):
-        fetch_videos([], manifest=manifest, out=out, settings=settings)
-    assert (out / "walk.mp4.part").stat().st_size == 50_000
-    (fetched,) = fetch_videos([], manifest=manifest, out=out, settings=settings)
-    assert fetched.path.read_bytes() == site.content
-    assert site.asked[-1][0] == "bytes=50000-"
-    assert site.sent_bytes == len(site.content)
-
-
-@pytest.mark.network
-def test_youtube_answers_today(tmp_path: Path) -> None:
-    """Looks a video of the manifest up; nothing is downloaded."""
-    heard: list[str] = []
-    with youtube.downloader(FetchSettings(), heard) as ydl:
-        info = youtube.look_up(ydl, "https://www.youtube.com/watch?v=fGX0Te6pFvk", heard)
-    assert choose_format(info, max_height=2160) is not None
+def test_page_is_looked_up_and_its_file_brought(stage: Stage, tmp_path: Path) -> None:
+    offer = look(stage)
+    assert (offer.said["title"], offer.said["format"]["vcodec"]) == ("A walk (1)", "vp09.00.51.08")
+    assert bring(offer, tmp_path) == CONTENT
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "walk.webm.part",
+        "walk.webm.part.json",
+    ]

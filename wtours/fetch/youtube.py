@@ -1,20 +1,26 @@
 """Videos from YouTube, through yt-dlp's Python interface: the picture track alone, never merged.
 
-The format is chosen by rule, not by yt-dlp's preferences, so that all videos of a data set come
-alike.
+Which format is taken is a rule of `formats`, not one of yt-dlp's preferences, so that all videos of
+a data set come alike.
 """
 
-from pathlib import Path
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from wtours.fetch.landing import Arrival, DiskFullError, Landing, disk_full, room_on_disk
-from wtours.fetch.settings import FetchSettings, StepProgress
-from wtours.fetch.youtube_faults import explain_fault
+from wtours.errors import WtoursError
+from wtours.fetch.cookies import cookie_options
+from wtours.fetch.formats import choose_format, describe_choice, prefer_codec, what_is_lacking
+from wtours.fetch.landing import Arrival, Landing, room_on_disk
+from wtours.fetch.offer import Offer
+from wtours.fetch.settings import Codec, FetchSettings, StepProgress
+from wtours.fetch.youtube_faults import explain_fault, format_missing
+from wtours.fetch.youtube_transfer import Part, SetbackError, transfer
 from wtours.manifest import Source
 
-_CODECS = ("vp9", "av1", "h264")
-"""In order of preference: YouTube has VP9 for every video above 1080 lines, AV1 only for some."""
 _SAID_OF_VIDEO = (
     "id",
     "title",
@@ -39,38 +45,124 @@ _SAID_OF_FORMAT = (
     "dynamic_range",
     "tbr",
     "filesize",
+    "filesize_approx",
     "protocol",
 )
 
 
-def bring_youtube(
-    source: Source, landing: Landing, *, settings: FetchSettings, progress: StepProgress
-) -> Arrival:
-    """Fetch the picture track of `source.id` to its partial name, going on where a part ends.
+_FRESH_S = 60
+"""An address that YouTube ends within this time is asked for anew."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Choice:
+    """The format of an offer, with all that yt-dlp needs to bring it."""
+
+    info: dict[str, Any]
+    entry: dict[str, Any]
+    rule: str
+
+
+def ask_youtube(source: Source, settings: FetchSettings) -> dict[str, Any]:
+    """Return yt-dlp's info dictionary of a video, with all its formats; nothing is downloaded.
+
+    One key is ours: "warnings", what yt-dlp warned of meanwhile, which tells why formats lack.
 
     Raises:
-        WtoursError: YouTube refuses, or has no fitting format; the remedy fits the refusal.
-        DiskFullError: there is no room.
+        WtoursError: YouTube refuses, cannot be reached, or the cookies are of no use; the remedy
+            fits the refusal.
     """
     heard: list[str] = []
     with downloader(settings, heard) as ydl:
-        info = look_up(ydl, source.origin, heard)
-        chosen = choose_format(info, max_height=settings.resolution)
-        if chosen is None:
-            raise explain_fault(source.origin, "Requested format is not available", heard)
-        extension = str(chosen["ext"])
-        part = landing.part(extension)
-        have_bytes = landing.continue_part(extension, _identity(info, chosen))
-        size_bytes = chosen.get("filesize")
-        if size_bytes is None or have_bytes < size_bytes:
-            needed_bytes = None if size_bytes is None else size_bytes - have_bytes
-            with room_on_disk(part, needed_bytes):
-                try:
-                    _download(ydl, source.origin, info | chosen, part, heard, progress=progress)
-                except DiskFullError as error:  # yt-dlp does not say how much is missing
-                    missing = None if size_bytes is None else size_bytes - part.stat().st_size
-                    raise disk_full(part, missing) from error
-    return Arrival(part=part, extension=extension, said=what_was_said(info, chosen))
+        return look_up(ydl, source.origin, heard) | {"warnings": heard}
+
+
+def offer_youtube(
+    source: Source,
+    info: dict[str, Any],
+    settings: FetchSettings,
+    *,
+    settled: Codec | None = None,
+) -> Offer:
+    """Choose the format and say what it is; pure, so that many answers can be weighed first.
+
+    Args:
+        source: where the video is.
+        info: what `ask_youtube` returned.
+        settings: resolution, fps and codec count. A codec other than "auto" is a condition.
+        settled: with "auto", the codec that `settle_codec` gave for all videos of the run; a video
+            that lacks it for its best picture comes in another one, and the offer says so.
+
+    Raises:
+        WtoursError: no format fits; it names what there is.
+    """
+    limits: dict[str, Any] = {"resolution": settings.resolution, "fps": settings.fps}
+    wanted = settled if settings.codec == "auto" else settings.codec
+    entry = choose_format(info, **limits, codec=settings.codec)
+    if entry is None:
+        raise format_missing(source.origin, info, settings)
+    if settings.codec == "auto" and settled is not None:
+        entry = prefer_codec(info, entry, settled, **limits)
+    rule = describe_choice(
+        entry, **limits, codec=wanted or "auto", settled=settings.codec == "auto"
+    )
+    size_bytes = entry.get("filesize") or entry.get("filesize_approx")
+    notes = what_is_lacking(info, entry, **limits, wanted=wanted)
+    if size_bytes is not None and not entry.get("filesize"):
+        notes += ("its size is an estimate from its bit rate",)
+    return Offer(
+        source=source,
+        said=what_was_said(info, entry, rule),
+        size_bytes=None if size_bytes is None else int(size_bytes),
+        extension=str(entry["ext"]),
+        licence=info.get("license"),
+        shows_licence=True,
+        notes=notes,
+        handle=_Choice(info=info, entry=entry, rule=rule),
+    )
+
+
+def bring_youtube(
+    offer: Offer, landing: Landing, *, settings: FetchSettings, progress: StepProgress
+) -> Arrival:
+    """Fetch the picture track of an offer to its partial name, going on where a part ends.
+
+    An address that YouTube has ended meanwhile is asked for again, and so is one that is refused.
+
+    Args:
+        offer: what `offer_youtube` returned.
+        landing: where the file goes.
+        settings: attempts, waits, rate limit and cookies.
+        progress: told of bytes, also while waiting; what it raises ends the transfer at once.
+
+    Raises:
+        WtoursError: YouTube refuses, or too many attempts in a row brought nothing new.
+        DiskFullError: there is no room.
+    """
+    choice: _Choice = offer.handle
+    heard: list[str] = []
+    reached_bytes, failures, stale = 0, 0, _is_ended(choice.entry)
+    with downloader(settings, heard) as ydl:
+        while True:
+            if stale:
+                choice = _ask_again(ydl, offer.source, choice, heard)
+            part = _part(landing, choice)
+            try:
+                _bring_rest(ydl, choice, part, offer.source.origin, heard, progress=progress)
+            except SetbackError as setback:
+                if setback.unfit:
+                    part.start_anew({})
+                have_bytes = part.have_bytes()
+                failures = 1 if have_bytes > reached_bytes else failures + 1
+                reached_bytes = max(reached_bytes, have_bytes)
+                if failures > settings.retries:
+                    raise _given_up(offer.source.origin, setback, heard, have_bytes) from setback
+                wait_s = max(settings.wait_s(failures), setback.retry_after_s)
+                _wait(wait_s, have_bytes, part.total_bytes(), progress=progress)
+                stale = setback.stale
+                continue
+            said = what_was_said(choice.info, choice.entry, choice.rule)
+            return Arrival(part=part.path, extension=part.extension, said=said)
 
 
 def look_up(ydl: Any, url: str, heard: list[str]) -> dict[str, Any]:
@@ -86,67 +178,53 @@ def look_up(ydl: Any, url: str, heard: list[str]) -> dict[str, Any]:
     return info
 
 
-def choose_format(info: dict[str, Any], *, max_height: int) -> dict[str, Any] | None:
-    """Return the format to fetch, or None where none fits.
-
-    Only formats with picture and without sound that are files of their own are considered, at most
-    `max_height` lines high (the shorter side, so that portrait counts alike). Of these, the first
-    by: most lines; highest frame rate; standard before high dynamic range; VP9, AV1, H.264; bit
-    rate.
-    """
-    fitting = [
-        entry
-        for entry in info["formats"]
-        if entry.get("vcodec") not in (None, "none")
-        and entry.get("acodec") in (None, "none")
-        and entry.get("protocol") in ("https", "http")
-        and not entry.get("has_drm")
-        and 0 < _lines(entry) <= max_height
-        and codec_of(entry) is not None
-    ]
-    return max(fitting, key=_preference, default=None)
-
-
-def _preference(entry: dict[str, Any]) -> tuple[float, ...]:
-    return (
-        _lines(entry),
-        entry.get("fps") or 0,
-        entry.get("dynamic_range") in (None, "SDR"),
-        -_CODECS.index(str(codec_of(entry))),
-        entry.get("tbr") or entry.get("vbr") or 0,
-    )
-
-
-def _lines(entry: dict[str, Any]) -> int:
-    return min(entry.get("width") or 0, entry.get("height") or 0)
-
-
-def codec_of(entry: dict[str, Any]) -> str | None:
-    """Return "vp9", "av1" or "h264" for a format, or None for a codec that is not fetched."""
-    name = str(entry.get("vcodec")).lower()
-    if name.startswith(("vp9", "vp09")):
-        return "vp9"
-    if name.startswith("av01"):
-        return "av1"
-    return "h264" if name.startswith(("avc", "h264")) else None
-
-
-def what_was_said(info: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
+def what_was_said(info: dict[str, Any], chosen: dict[str, Any], rule: str) -> dict[str, Any]:
     """Return what YouTube says of the video and of the chosen format; absent keys are left out."""
     said = {key: info[key] for key in _SAID_OF_VIDEO if info.get(key) is not None}
-    return said | {
-        "format": {key: chosen[key] for key in _SAID_OF_FORMAT if chosen.get(key) is not None}
-    }
+    taken = {key: chosen[key] for key in _SAID_OF_FORMAT if chosen.get(key) is not None}
+    return said | {"format": taken, "choice": rule}
 
 
-def _identity(info: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
-    """What a part is a part of; `lmt` in the address is when YouTube last made the file anew."""
-    made = parse_qs(urlsplit(str(chosen.get("url", ""))).query).get("lmt", [None])[0]
+@contextmanager
+def downloader(settings: FetchSettings, heard: list[str]) -> Iterator[Any]:
+    """Give a yt_dlp.YoutubeDL that prints nothing; what it warns of is added to `heard`.
+
+    Raises:
+        WtoursError: the cookies that were asked for cannot be had.
+    """
+    from yt_dlp import YoutubeDL
+    from yt_dlp.utils import YoutubeDLError
+
+    ydl = YoutubeDL(_options(settings, heard))
+    try:
+        ydl.cookiejar  # noqa: B018  # loaded now, so that its faults are not taken for YouTube's
+    except YoutubeDLError as error:
+        browser = settings.cookies_from_browser
+        raise explain_fault(f"--cookies-from-browser {browser}", str(error), heard) from error
+    try:
+        yield ydl
+    finally:
+        ydl.close()
+
+
+def _options(settings: FetchSettings, heard: list[str]) -> dict[str, Any]:
+    """yt-dlp's own options; what it needs of deno it finds by itself, beside this Python."""
     return {
-        "id": info.get("id"),
-        "format_id": chosen.get("format_id"),
-        "size_bytes": chosen.get("filesize"),
-        "made": made,
+        "logger": _Listener(heard),
+        "noprogress": True,
+        "noplaylist": True,
+        "format": "bestvideo/best",  # any: the choice is made by choose_format
+        "nopart": True,  # the name that it is given is a partial one already
+        "overwrites": True,
+        "continuedl": True,
+        "updatetime": False,
+        "retries": 0,  # of a transfer: bring_youtube makes the attempts
+        "extractor_retries": settings.retries,
+        "retry_sleep_functions": {"extractor": lambda n: settings.wait_s(n + 1)},
+        "socket_timeout": settings.timeout_s,
+        "sleep_interval_requests": settings.sleep_s,
+        "ratelimit": settings.rate_limit_bytes_s,
+        **cookie_options(settings),
     }
 
 
@@ -166,50 +244,71 @@ class _Listener:
         self._heard.append(message)
 
 
-def downloader(settings: FetchSettings, heard: list[str]) -> Any:
-    """Return a yt_dlp.YoutubeDL that prints nothing; what it warns of is added to `heard`."""
-    from yt_dlp import YoutubeDL
-
-    return YoutubeDL(
-        {
-            "logger": _Listener(heard),
-            "noprogress": True,
-            "noplaylist": True,
-            "format": "bestvideo/best",  # any: the choice is made by choose_format
-            "nopart": True,  # the name that it is given is a partial one already
-            "overwrites": True,
-            "continuedl": True,
-            "updatetime": False,
-            "retries": settings.retries,
-            "retry_sleep_functions": {"http": lambda n: settings.wait_s(n + 1)},
-            "socket_timeout": settings.timeout_s,
-        }
-    )
-
-
-def _download(
+def _bring_rest(
     ydl: Any,
+    choice: _Choice,
+    part: Part,
     url: str,
-    info: dict[str, Any],
-    part: Path,
     heard: list[str],
     *,
     progress: StepProgress,
 ) -> None:
-    from yt_dlp.downloader.http import HttpFD
-    from yt_dlp.networking.exceptions import network_exceptions
+    """Make one attempt to bring what is missing."""
     from yt_dlp.utils import YoutubeDLError
 
-    def told(status: dict[str, Any]) -> None:
-        if status.get("downloaded_bytes") is not None:
-            progress(int(status["downloaded_bytes"]), status.get("total_bytes"))
+    if part.is_whole():
+        return  # all of it came before, and only the check was missing
+    total_bytes = part.total_bytes()
+    needed_bytes = None if total_bytes is None else max(0, total_bytes - part.have_bytes())
+    with room_on_disk(part.path, needed_bytes):
+        try:
+            transfer(ydl, choice.info | choice.entry, part, progress=progress)
+        except YoutubeDLError as error:
+            raise explain_fault(url, str(error), heard) from error
 
-    transfer = HttpFD(ydl, ydl.params)
-    transfer.undo_temp_name = lambda name: name  # else it would drop ".part" before the check
-    transfer.add_progress_hook(told)
-    try:
-        succeeded, _ = transfer.download(str(part), info)
-    except (YoutubeDLError, *network_exceptions) as error:
-        raise explain_fault(url, str(error), heard) from error
-    if not succeeded:
-        raise explain_fault(url, heard[-1] if heard else "the download ended early", heard)
+
+def _part(landing: Landing, choice: _Choice) -> Part:
+    identity = {
+        "id": choice.info.get("id"),
+        "format_id": choice.entry.get("format_id"),
+        "announced_bytes": choice.entry.get("filesize"),
+        "made": _query(choice.entry, "lmt"),  # when YouTube last made the file anew
+    }
+    return Part(landing=landing, extension=str(choice.entry["ext"]), identity=identity)
+
+
+def _ask_again(ydl: Any, source: Source, choice: _Choice, heard: list[str]) -> _Choice:
+    """The same format with a new address."""
+    info = look_up(ydl, source.origin, heard)
+    for entry in info["formats"]:
+        if entry.get("format_id") == choice.entry.get("format_id"):
+            return _Choice(info=info, entry=entry, rule=choice.rule)
+    raise WtoursError(
+        f"{source.origin}: YouTube no longer has the format {choice.entry.get('format_id')} that "
+        "it offered before",
+        remedy="run the same command again: the choice is then made of what there is",
+    )
+
+
+def _is_ended(entry: dict[str, Any]) -> bool:
+    """Whether the address was given for a time that is over, or nearly."""
+    end = _query(entry, "expire") or ""
+    return end.isdigit() and int(end) < time.time() + _FRESH_S
+
+
+def _query(entry: dict[str, Any], key: str) -> str | None:
+    values = parse_qs(urlsplit(str(entry.get("url", ""))).query).get(key)
+    return values[0] if values else None
+
+
+def _given_up(url: str, setback: SetbackError, heard: list[str], have_bytes: int) -> WtoursError:
+    fault = explain_fault(url, str(setback), heard)
+    return WtoursError(f"{fault.message}; {have_bytes} bytes are there", remedy=fault.remedy)
+
+
+def _wait(wait_s: float, done: int, total: int | None, *, progress: StepProgress) -> None:
+    """Wait in short steps, so that whoever hears of progress can end it."""
+    end_s = time.monotonic() + wait_s
+    while (left_s := end_s - time.monotonic()) > 0:
+        time.sleep(min(0.25, left_s))
+        progress(done, total)

@@ -1,116 +1,299 @@
 """What yt-dlp's errors mean and what to do about them: a table from its wording to ours.
 
-The wordings are YouTube's and yt-dlp's own. The first row that is found in the error counts; an
-error that no row knows is passed on as it reads.
+The wordings are YouTube's and yt-dlp's own, as users report them; the tests hold real ones. The
+first row that fits counts; an error that no row knows is passed on as it reads.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from wtours.errors import WtoursError
+from wtours.fetch.formats import CODEC_NAMES, codecs_on_offer, fewest_lines, slowest_rate
 from wtours.fetch.landing import DiskFullError
+from wtours.fetch.settings import FetchSettings
 
 _YOUTUBE_EXTRA = "pip install --upgrade 'wtours[youtube]' yt-dlp"
+_OTHER_SOURCE = "take another source (--source figshare, or one that you add to the manifest)"
+_COOKIES = "--cookies-from-browser NAME, or --cookies FILE"
+_EXPORT = (
+    "sign in to YouTube in a private window, export its cookies to a file, close the window, and "
+    "use --cookies FILE"
+)
+_SIGN_IN = r"sign in|log in|not a bot|private|members|join this channel|age|available|account"
 
 
-@dataclass(frozen=True)
-class _Fault:
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """A row of the table."""
+
+    name: str
     wording: str
     """Regular expression, found anywhere in the error, whatever the case."""
+    heard: str | None = None
+    """Regular expression that one of the warnings before the error must also hold."""
     meaning: str
     remedy: str
 
+    def fits(self, text: str, heard: Sequence[str]) -> bool:
+        """Whether this is what an error with these warnings before it means."""
+        if not re.search(self.wording, text, re.I):
+            return False
+        return self.heard is None or any(re.search(self.heard, line, re.I) for line in heard)
 
-_FAULTS = (
-    _Fault(
-        r"no space left on device|disk quota exceeded",
-        "no room is left on the disk",
-        "free some room or name another folder with --out; what is there will be continued",
+
+FAULTS = (
+    Fault(
+        name="disk full",
+        wording=r"no space left on device|disk quota exceeded",
+        meaning="no room is left on the disk",
+        remedy="free some room or name another folder with --out; what is there will be continued",
     ),
-    _Fault(
-        r"confirm you.{1,3}re not a bot|captcha challenge",
-        "YouTube takes this machine for a bot and asks it to sign in",
-        "wait some hours, or fetch from another network: data centres are refused often",
+    Fault(
+        name="cookies no longer valid",
+        wording=_SIGN_IN,
+        heard=r"cookies are no longer valid",
+        meaning="the cookies are no longer valid: the browser has exchanged them since",
+        remedy=_EXPORT,
     ),
-    _Fault(
-        r"confirm your age|age-restricted|inappropriate for some users",
-        "YouTube asks for a signed-in account of sufficient age",
-        "add another source of this video to the manifest",
+    Fault(
+        name="cookies not readable",
+        wording=_SIGN_IN,
+        heard=r"cannot decrypt v1\d cookies|failed to decrypt cookie|secretstorage not available",
+        meaning="YouTube wants a signed-in account, and the browser's cookies cannot be decrypted",
+        remedy=f"{_EXPORT}; or use --cookies-from-browser firefox, which does not encrypt them",
     ),
-    _Fault(
-        r"private video",
-        "the video is private",
-        "ask its owner, or add another source of it to the manifest",
+    Fault(
+        name="browser's cookies encrypted",
+        wording=r"failed to decrypt with dpapi|secretstorage not available",
+        meaning="the browser has encrypted its cookies so that no other program can read them",
+        remedy=f"{_EXPORT}; or use --cookies-from-browser firefox, which does not encrypt them",
     ),
-    _Fault(
-        r"not (made this video )?available in your country|blocked it in your country"
-        r"|not available from your location",
-        "the video is not shown in this country",
-        "fetch it from another country, or add another source of it to the manifest",
+    Fault(
+        name="browser's cookies locked",
+        wording=r"could not copy .{0,20}cookie database|database is locked",
+        meaning="the browser is open and keeps its cookies locked",
+        remedy=f"close it and run the same command again; or {_EXPORT}",
     ),
-    _Fault(
-        r"has been removed|no longer available|account .{0,60}terminated|video unavailable"
-        r"|incomplete youtube id|this video is unavailable|video is not available",
-        "YouTube no longer has this video, or never had one with this id",
-        "check the id in the manifest, or add another source of the video to it",
+    Fault(
+        name="browser's cookies not found",
+        wording=r"could not find .{0,60}(cookies database|containers\.json)"
+        r"|could not read containers\.json|unsupported (browser|platform)",
+        meaning="that browser has no cookies on this machine",
+        remedy="name one that you use here, as --cookies-from-browser NAME or NAME:PROFILE, or "
+        "export its cookies and use --cookies FILE",
     ),
-    _Fault(
-        r"premieres in|live event will begin|this live event",
-        "the video has not been shown yet",
-        "wait until it has been",
+    Fault(
+        name="bot check",
+        wording=r"confirm (that )?you.{1,8}re not a (ro)?bot|captcha challenge"
+        r"|unusual traffic from your",
+        meaning="YouTube takes this machine for a bot and asks it to sign in",
+        remedy=f"show it a signed-in account with {_COOKIES}; or fetch from a network at home, "
+        f"since data centres are refused often; or {_OTHER_SOURCE}",
     ),
-    _Fault(
-        r"members-only|join this channel|requires payment|available for registered users",
-        "only members of the channel may see the video",
-        "add another source of it to the manifest",
+    Fault(
+        name="age gate",
+        wording=r"confirm your age|age.restricted|inappropriate for some users|verify your age",
+        meaning="YouTube shows the video only to a signed-in account of sufficient age",
+        remedy=f"show it such an account with {_COOKIES}; or {_OTHER_SOURCE}",
     ),
-    _Fault(
-        r"rate-limited|too many requests|http error 429|try again later",
-        "YouTube refuses because too much was asked for in a short time",
-        "wait an hour and run the same command again: it goes on where it stopped",
+    Fault(
+        name="members only",
+        wording=r"members.only|join this channel|available to this channel.s members",
+        meaning="only members of the channel may see the video",
+        remedy=f"show a member's account with {_COOKIES}; or {_OTHER_SOURCE}",
     ),
-    _Fault(
-        r"name resolution|name or service not known|nodename nor servname|failed to resolve"
-        r"|getaddrinfo failed|no address associated",
-        "the name of YouTube's server is not found",
-        "check this machine's connection to the internet (and its proxy settings)",
+    Fault(
+        name="paid for",
+        wording=r"requires payment|premium members|paid content|purchase|this video is a rental",
+        meaning="the video is shown to those alone who paid for it",
+        remedy=f"show an account that did with {_COOKIES}; or {_OTHER_SOURCE}",
     ),
-    _Fault(
-        r"certificate_verify_failed|certificate verify failed|ssl: |tlsv1_alert",
-        "the encrypted connection to YouTube cannot be trusted",
-        "check the clock of this machine and its certificates (pip install --upgrade certifi)",
+    Fault(
+        name="private",
+        wording=r"private video|this video is private",
+        meaning="the video is private",
+        remedy=f"show an account that may see it with {_COOKIES}; or {_OTHER_SOURCE}",
     ),
-    _Fault(
-        r"network is unreachable|connection refused|connection reset|timed out|no route to host",
-        "YouTube cannot be reached",
-        "check this machine's connection and run the same command again: it goes on from there",
+    Fault(
+        name="region block",
+        wording=r"not (made this video )?available in your (country|region)"
+        r"|blocked (it )?in your country|blocked it on copyright grounds in"
+        r"|not available from your location|geo.?restrict",
+        meaning="the video is not shown in this country",
+        remedy=f"fetch it from another country; or {_OTHER_SOURCE}",
     ),
-    _Fault(
-        r"http error 403",
-        "YouTube refuses to hand out the file (403)",
-        f"run the same command again; if it stays so: {_YOUTUBE_EXTRA}",
+    Fault(
+        name="account terminated",
+        wording=r"account .{0,80}(terminated|closed)|terminated (account|because)",
+        meaning="YouTube has closed the account of the video's owner, and the video is gone",
+        remedy=_OTHER_SOURCE,
+    ),
+    Fault(
+        name="not shown yet",
+        wording=r"premieres? (in|will begin)|live event will begin|live stream is offline"
+        r"|this live event has not|video will be available|live event starts",
+        meaning="the video has not been shown yet",
+        remedy=f"wait until it has been; or {_OTHER_SOURCE}",
+    ),
+    Fault(
+        name="live recording missing",
+        wording=r"live stream recording is not available|this live event has ended",
+        meaning="the live event is over and YouTube has no recording of it (yet)",
+        remedy=f"run the same command again in some hours; or {_OTHER_SOURCE}",
+    ),
+    Fault(
+        name="DRM",
+        wording=r"drm.protected|protected by drm",
+        meaning="the video is protected against copying (DRM) and is not fetched",
+        remedy=_OTHER_SOURCE,
+    ),
+    Fault(
+        name="rate limit",
+        wording=r"rate.limited|too many requests|http error 429|try again later",
+        meaning="YouTube refuses because too much was asked for in a short time",
+        remedy="wait an hour and run the same command again with --sleep 10 and --jobs 1: it goes "
+        "on where it stopped",
+    ),
+    Fault(
+        name="address blocked",
+        wording=r"your ip is likely being blocked",
+        meaning="YouTube gives this machine's network false answers: it is blocked",
+        remedy=f"fetch from another network; or {_OTHER_SOURCE}",
+    ),
+    Fault(
+        name="removed",
+        wording=r"(has been|was) (removed|deleted)|no longer available|copyright claim"
+        r"|isn.{1,8}t available any ?more",
+        meaning="the video was removed from YouTube",
+        remedy=_OTHER_SOURCE,
+    ),
+    Fault(
+        name="proxy",
+        wording=r"proxy|tunnel connection failed|socks",
+        meaning="the proxy that this machine is told to use refuses or cannot be reached",
+        remedy="correct or unset HTTPS_PROXY, HTTP_PROXY and ALL_PROXY in the environment",
+    ),
+    Fault(
+        name="name resolution",
+        wording=r"name resolution|name or service not known|nodename nor servname"
+        r"|failed to resolve|getaddrinfo failed|no address associated|could not resolve host",
+        meaning="the name of YouTube's server is not found",
+        remedy="check this machine's connection to the internet (and its proxy settings), then run "
+        "the same command again",
+    ),
+    Fault(
+        name="TLS",
+        wording=r"certificate_verify_failed|certificate verify failed|\[ssl|ssl:|tlsv1_alert"
+        r"|eof occurred in violation of protocol|handshake failure",
+        meaning="the encrypted connection to YouTube cannot be trusted, or is not made",
+        remedy="check the clock of this machine and its certificates (pip install --upgrade "
+        "certifi), and whether its network opens encrypted connections",
+    ),
+    Fault(
+        name="unreachable",
+        wording=r"network is unreachable|connection refused|connection reset|timed out|time-out"
+        r"|no route to host|remote end closed connection|connection aborted|bytes read"
+        r"|connection was forcibly closed|incompleteread|host is down",
+        meaning="YouTube cannot be reached, or the connection breaks off",
+        remedy="check this machine's connection and run the same command again, with more "
+        "--retries if need be: it goes on from there",
+    ),
+    Fault(
+        name="refused (403)",
+        wording=r"http error 403",
+        meaning="YouTube refuses to hand out the file (403)",
+        remedy=f"run the same command again with --sleep 10; if it stays so: {_YOUTUBE_EXTRA}",
+    ),
+    Fault(
+        name="server error",
+        wording=r"http error 5\d\d",
+        meaning="YouTube's server fails",
+        remedy="run the same command again later: it goes on from there",
+    ),
+    Fault(
+        name="file changed",
+        wording=r"file on the server is|bytes came of a file of",
+        meaning="YouTube made the file anew while it was fetched, again and again",
+        remedy="run the same command again later; nothing of the two files was joined",
+    ),
+    Fault(
+        name="outdated",
+        wording=r"page needs to be reloaded|failed to extract any player response"
+        r"|unable to extract|please report this issue|latest version of youtube"
+        r"|precondition check failed|http error 400",
+        meaning="YouTube has changed and yt-dlp does not understand its answer",
+        remedy=f"{_YOUTUBE_EXTRA}; then run the same command again",
+    ),
+    Fault(
+        name="sign-in",
+        wording=r"sign in|log in|login required|registered users|please sign",
+        meaning="YouTube shows the video only to a signed-in account",
+        remedy=f"show it one with {_COOKIES}; or {_OTHER_SOURCE}",
+    ),
+    Fault(
+        name="unavailable",
+        wording=r"video unavailable|video is unavailable|video is not available"
+        r"|video isn.{1,8}t available|incomplete youtube id|does not exist",
+        meaning="YouTube does not have this video, or does not show it here",
+        remedy=f"check its id in the manifest; or {_OTHER_SOURCE}",
     ),
 )
-_NO_RUNTIME = re.compile(
-    r"javascript runtime|challenge solving failed|signature solving failed", re.I
+_NO_FORMAT = r"requested format is not available|no video formats found"
+NO_FORMATS = (
+    Fault(
+        name="no JavaScript runtime",
+        wording=_NO_FORMAT,
+        heard=r"no supported javascript runtime|without a js runtime",
+        meaning="YouTube shows its formats only to programs that run its JavaScript, and no "
+        "runtime for it was found",
+        remedy=f"{_YOUTUBE_EXTRA}; then see what `wtours doctor` says",
+    ),
+    Fault(
+        name="challenge not solved",
+        wording=_NO_FORMAT,
+        heard=r"challenge solving failed|signature solving failed|challenge solver",
+        meaning="YouTube hides its formats behind a challenge in JavaScript that was not solved",
+        remedy=f"{_YOUTUBE_EXTRA}; then see what `wtours doctor` says",
+    ),
+    Fault(
+        name="streams only",
+        wording=_NO_FORMAT,
+        heard=r"sabr|po token|missing a url",
+        meaning="YouTube shows its formats as streams alone here, not as files (SABR, PO tokens)",
+        remedy=f"run without --cookies or with other ones; then {_YOUTUBE_EXTRA}; or "
+        f"{_OTHER_SOURCE}",
+    ),
+    Fault(
+        name="DRM formats",
+        wording=_NO_FORMAT,
+        heard=r"drm.protected",
+        meaning="all that YouTube shows of the video is protected against copying (DRM)",
+        remedy=f"run without --cookies; or {_OTHER_SOURCE}",
+    ),
+    Fault(
+        name="format missing",
+        wording=_NO_FORMAT,
+        meaning="YouTube has no picture track of it that is a file of its own",
+        remedy=f"allow more with --resolution 4320, --fps 120 and --codec auto; or {_OTHER_SOURCE}",
+    ),
 )
-_NO_FORMAT = re.compile(r"requested format is not available|no video formats found", re.I)
+"""Why formats are missing: told by the warnings before the error."""
 
 
-def explain_fault(url: str, error: str, heard: list[str]) -> WtoursError:
+def explain_fault(url: str, error: str, heard: Sequence[str]) -> WtoursError:
     """Return our error for one of yt-dlp's.
 
     Args:
         url: the video's address.
         error: text of the exception.
-        heard: what yt-dlp warned of before; it tells why formats are missing.
+        heard: what yt-dlp warned of before; it tells why formats are missing or cookies of no use.
     """
-    text = re.sub(r"^(ERROR: )?(\[[\w:+]+\] )?", "", re.sub(r"\x1b\[[\d;]*m", "", error).strip())
-    if _NO_FORMAT.search(text):
-        return _format_missing(url, heard)
-    for fault in _FAULTS:
-        if re.search(fault.wording, text, re.I):
-            kind = DiskFullError if fault is _FAULTS[0] else WtoursError
+    text = _plain_text(error)
+    for fault in (*NO_FORMATS, *FAULTS):
+        if fault.fits(text, heard):
+            kind = DiskFullError if fault.name == "disk full" else WtoursError
             return kind(f'{url}: {fault.meaning} ("{_first_sentence(text)}")', remedy=fault.remedy)
     return WtoursError(
         f"{url}: {_first_sentence(text)}",
@@ -118,19 +301,47 @@ def explain_fault(url: str, error: str, heard: list[str]) -> WtoursError:
     )
 
 
-def _format_missing(url: str, heard: list[str]) -> WtoursError:
-    if any(_NO_RUNTIME.search(warning) for warning in heard):
+def format_missing(url: str, info: dict[str, Any], settings: FetchSettings) -> WtoursError:
+    """Return the error for a video of whose formats none fits; it names what there is.
+
+    Args:
+        url: the video's address.
+        info: yt-dlp's info dictionary, with the warnings that `ask_youtube` put into it.
+        settings: resolution, fps and codec that were asked for.
+    """
+    asked = f"up to {settings.resolution} lines and {settings.fps:g} pictures a second"
+    if info.get("live_status") == "is_live":
         return WtoursError(
-            f"{url}: YouTube shows its formats only to programs that run its JavaScript, and no "
-            "runtime for it was found",
-            remedy=f"{_YOUTUBE_EXTRA}; then run `wtours doctor`",
+            f"{url}: the video is live now, and a recording of it is not there yet",
+            remedy="run the same command again when it is over",
         )
-    return WtoursError(
-        f"{url}: there is no picture track at or below the chosen number of lines",
-        remedy="allow a higher one with --resolution, or add another source to the manifest",
-    )
+    offers = codecs_on_offer(info, resolution=settings.resolution, fps=settings.fps)
+    if offers and settings.codec != "auto":
+        return WtoursError(
+            f"{url}: it has no {CODEC_NAMES[settings.codec]} {asked}; it has {', '.join(offers)}",
+            remedy="choose one of these with --codec, or leave it at --codec auto",
+        )
+    lines, rate_hz = fewest_lines(info), slowest_rate(info, resolution=settings.resolution)
+    if lines is not None and lines > settings.resolution:
+        return WtoursError(
+            f"{url}: it has no picture track {asked}; its smallest has {lines} lines",
+            remedy=f"allow it with --resolution {lines}, or {_OTHER_SOURCE}",
+        )
+    if rate_hz is not None:
+        return WtoursError(
+            f"{url}: it has no picture track {asked}; its slowest has {rate_hz:g} a second",
+            remedy=f"allow it with --fps {rate_hz:g}, or {_OTHER_SOURCE}",
+        )
+    return explain_fault(url, "Requested format is not available", info.get("warnings") or ())
+
+
+def _plain_text(error: str) -> str:
+    """An error without colours, "ERROR:" and the name of the extractor."""
+    text = re.sub(r"\x1b\[[\d;]*m", "", error).strip()
+    return re.sub(r"^(ERROR: )?\s*(\[[\w:+]+\] )?", "", text)
 
 
 def _first_sentence(text: str) -> str:
     """Return the error up to yt-dlp's advice, which names options that are not ours."""
-    return re.split(r"\. (?=Use --|See )|\s*\(caused by|; please report", text)[0].strip()[:200]
+    advice = r"\. (?=Use --|See |It is recommended)|\s*\(caused by|; please report|\s+See  http|\n"
+    return re.split(advice, text)[0].strip()[:200]
