@@ -3,18 +3,9 @@
 import errno
 import hashlib
 import json
-import os
-import signal
-import socket
-import ssl
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import OpenerDirector
 
 import pytest
 
@@ -164,15 +155,6 @@ def test_exchanged_source_is_noted(tmp_path: Path, site: Site) -> None:
     assert any("which the manifest does not list" in note for note in again.notes)
 
 
-@pytest.mark.parametrize("tenth", range(1, 10))
-def test_cut_connection_is_resumed_where_it_broke(tmp_path: Path, site: Site, tenth: int) -> None:
-    cut = len(site.content) * tenth // 10
-    site.cuts = [cut]
-    assert fetch(tmp_path, http(site)).path.read_bytes() == site.content
-    assert site.asked[1] == (f"bytes={cut}-", '"first"')
-    assert site.sent_bytes == len(site.content)
-
-
 def test_next_run_goes_on_where_the_last_one_gave_up(tmp_path: Path, site: Site) -> None:
     half = len(site.content) // 2
     site.cuts = [half, 0, 0, 0]
@@ -184,93 +166,6 @@ def test_next_run_goes_on_where_the_last_one_gave_up(tmp_path: Path, site: Site)
     assert fetch(tmp_path, http(site)).path.read_bytes() == site.content
     assert site.sent_bytes == len(site.content)
     assert files(tmp_path) == ["walk.json", "walk.mp4"]
-
-
-def test_changed_file_is_never_joined(tmp_path: Path, site: Site, other_walk: bytes) -> None:
-    """Between two parts the server's file becomes another one; the result is that one, whole."""
-    site.cuts = [len(site.content) // 2, 0, 0, 0]
-    with pytest.raises(WtoursError):
-        fetch(tmp_path, http(site))
-    site.content, site.etag = other_walk, '"second"'
-    assert fetch(tmp_path, http(site)).path.read_bytes() == other_walk
-
-
-@pytest.mark.parametrize(
-    ("etag", "last_modified", "resumed"),
-    [
-        (None, None, False),
-        ('W/"weak"', None, False),
-        (None, "Wed, 21 Oct 2015 07:28:00 GMT", True),
-    ],
-)
-def test_part_is_continued_only_with_a_validator(
-    tmp_path: Path, site: Site, etag: str | None, last_modified: str | None, resumed: bool
-) -> None:
-    site.etag, site.last_modified, site.cuts = etag, last_modified, [1000]
-    assert fetch(tmp_path, http(site)).path.read_bytes() == site.content
-    assert site.asked[1] == (("bytes=1000-", last_modified) if resumed else (None, None))
-
-
-def test_server_without_ranges_starts_anew(tmp_path: Path, site: Site) -> None:
-    site.ranges, site.cuts = False, [1000, 2000]
-    assert fetch(tmp_path, http(site)).path.read_bytes() == site.content
-
-
-def test_answer_for_another_place_is_thrown_away(tmp_path: Path, site: Site) -> None:
-    site.cuts, site.range_errors = [1000], 1
-    assert fetch(tmp_path, http(site)).path.read_bytes() == site.content
-
-
-def test_busy_server_is_asked_again(tmp_path: Path, site: Site) -> None:
-    site.refusals = [(503, {}), (429, {"Retry-After": "1"})]
-    began = time.monotonic()
-    assert fetch(tmp_path, http(site)).path.read_bytes() == site.content
-    assert time.monotonic() - began >= 1
-
-
-def test_redirect_is_followed(tmp_path: Path, site: Site) -> None:
-    url = site.url.replace("/videos/walk.mp4", "/elsewhere/walk.mp4")
-    assert fetch(tmp_path, {"kind": "http", "url": url}).path.read_bytes() == site.content
-
-
-def test_refusals_are_told_with_what_to_do(tmp_path: Path, site: Site) -> None:
-    site.refusals = [(404, {})]
-    with pytest.raises(WtoursError, match=r"the server answers 404 .*; open the address"):
-        fetch(tmp_path, http(site))
-    site.announced_bytes = len(site.content) + 7
-    with pytest.raises(WtoursError, match=r"stopped after \d+ of \d+ bytes"):
-        fetch(tmp_path, http(site))
-    gone = {"kind": "http", "url": "http://127.0.0.1:9/walk.mp4"}
-    with pytest.raises(WtoursError, match="the connection failed"):
-        fetch(tmp_path, gone)
-
-
-@pytest.mark.parametrize(
-    "reason",
-    [
-        socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
-        ssl.SSLCertVerificationError(1, "certificate verify failed"),
-    ],
-)
-def test_what_no_new_attempt_can_mend_is_told_at_once(
-    tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch, reason: OSError
-) -> None:
-    def fail(*arguments: object, timeout: float) -> None:
-        raise URLError(reason)
-
-    monkeypatch.setattr(OpenerDirector, "open", fail)
-    patient = FetchSettings(retries=3, first_wait_s=60)
-    with pytest.raises(WtoursError, match=r"the connection failed .*; check the address"):
-        fetch(tmp_path, http(site), settings=patient)
-
-
-def test_page_instead_of_a_video_is_refused(tmp_path: Path, site: Site) -> None:
-    site.content, site.content_type = b"<!DOCTYPE html><html>Sign in</html>", "text/html"
-    with pytest.raises(WtoursError, match=r"sends a page \(text/html\) instead of a video"):
-        fetch(tmp_path, http(site))
-    site.content_type = "application/octet-stream"
-    with pytest.raises(WtoursError, match=r"sends a web page \(HTML\) instead of a video"):
-        fetch(tmp_path, http(site))
 
 
 def test_broken_video_gets_no_final_name(tmp_path: Path, site: Site) -> None:
@@ -356,40 +251,6 @@ def test_folder_that_cannot_be_used_is_named(tmp_path: Path, site: Site) -> None
     with pytest.raises(WtoursError, match=r"walk\.json\.part: Is a directory"):
         fetch(tmp_path, http(site))
     assert not (tmp_path / "out" / "walk.mp4").exists()
-
-
-CHILD = """
-import signal, sys
-from pathlib import Path
-from wtours.fetch import FetchSettings, fetch_videos
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-fetch_videos([], manifest=Path(sys.argv[1]), out=Path(sys.argv[2]), settings=FetchSettings())
-"""
-
-
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_killed_fetch_leaves_a_part_that_the_next_one_finishes(
-    tmp_path: Path, site: Site, how: signal.Signals
-) -> None:
-    site.drip_s = 0.05
-    manifest, out = manifest_of(tmp_path, http(site)), tmp_path / "out"
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(manifest), str(out)], stderr=subprocess.PIPE
-    )
-    part = out / "walk.mp4.part"
-    deadline = time.monotonic() + 20
-    while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    os.kill(child.pid, how)
-    child.communicate(timeout=10)
-    assert child.returncode != 0
-    assert files(tmp_path) == ["walk.mp4.part", "walk.mp4.part.json"]
-    have_bytes = part.stat().st_size
-    assert 0 < have_bytes < len(site.content)
-    site.drip_s = 0
-    assert fetch(tmp_path, http(site)).path.read_bytes() == site.content
-    assert site.asked[1][0] == f"bytes={have_bytes}-"
-    assert files(tmp_path) == ["walk.json", "walk.mp4"]
 
 
 def test_killed_between_record_and_name_is_finished_by_the_next(

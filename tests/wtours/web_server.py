@@ -19,19 +19,39 @@ class Site:
     last_modified: str | None = None
     content_type: str = "video/mp4"
     ranges: bool = True
+    conditions: bool = True
+    """Whether If-Range is heeded."""
+    chunked: bool = False
+    """Whether the file comes without a length, in pieces that say their own."""
     cuts: list[int] = field(default_factory=list)
     """Bytes after which the next answers break off, one answer each."""
     drip_s: float = 0.0
-    """Pause after every 16 kB."""
+    """Pause after every piece."""
+    piece_bytes: int = 16_384
     refusals: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     """Status and headers with which the next requests are refused."""
     announced_bytes: int | None = None
     """A Content-Length that is not true."""
     range_errors: int = 0
     """Answers that claim another place than was asked for."""
+    more: dict[str, str] = field(default_factory=dict)
+    """Further headers of the file."""
+    head_status: int = 200
+    """How HEAD is answered; HEAD is not counted in `asked`, and is refused by no `refusals`."""
+    redirects: dict[str, str] = field(default_factory=dict)
+    """Paths, and where they lead."""
+    pages: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
+    """Paths with other content than the file: status, headers, body."""
     asked: list[tuple[str | None, str | None]] = field(default_factory=list)
     """Range and If-Range of every request so far."""
+    paths: list[str] = field(default_factory=list)
+    """Paths of every request so far, HEAD included."""
     sent_bytes: int = 0
+
+    @property
+    def base(self) -> str:
+        """Return the address of the server's root, without a slash at its end."""
+        return self.url.partition("/videos/")[0]
 
 
 @contextmanager
@@ -39,8 +59,13 @@ def serve(site: Site) -> Iterator[Site]:
     """Serve `site` on this machine until the block ends; sets `site.url`."""
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1" if site.chunked else "HTTP/1.0"
+
         def do_GET(self) -> None:
             _answer(self, site)
+
+        def do_HEAD(self) -> None:
+            _answer_head(self, site)
 
         def log_message(self, *args: object) -> None:
             pass
@@ -59,57 +84,78 @@ def serve(site: Site) -> Iterator[Site]:
 
 
 def _answer(handler: BaseHTTPRequestHandler, site: Site) -> None:
+    site.paths.append(handler.path)
+    if handler.path in site.pages:
+        return _page(handler, *site.pages[handler.path])
     wanted, condition = handler.headers.get("Range"), handler.headers.get("If-Range")
     site.asked.append((wanted, condition))
-    if handler.path.startswith("/elsewhere"):
-        return _redirect(handler)
+    if handler.path in site.redirects or handler.path.startswith("/elsewhere"):
+        return _redirect(handler, site.redirects.get(handler.path, "/videos/walk.mp4"))
     if site.refusals:
         status, headers = site.refusals.pop(0)
-        handler.send_response(status)
-        for name, value in {"Content-Length": "0", **headers}.items():
-            handler.send_header(name, value)
-        return handler.end_headers()
+        return _page(handler, status, headers, b"")
     start = int(re.findall(r"\d+", wanted)[0]) if wanted and site.ranges else 0
-    if condition not in (None, site.etag, site.last_modified):
+    if site.conditions and condition not in (None, site.etag, site.last_modified):
         start = 0
     size_bytes = len(site.content)
-    if start >= size_bytes:
-        handler.send_response(416)
-        handler.send_header("Content-Length", "0")
-        return handler.end_headers()
+    if start and start >= size_bytes:
+        return _page(handler, 416, {}, b"")
     handler.send_response(206 if start else 200)
     if start:
         told = start + 1 if site.range_errors else start
         site.range_errors = max(0, site.range_errors - 1)
         handler.send_header("Content-Range", f"bytes {told}-{size_bytes - 1}/{size_bytes}")
-    length = size_bytes - start if site.announced_bytes is None else site.announced_bytes
+    _send_headers(handler, site, size_bytes - start)
+    _send(handler, site, start, site.cuts.pop(0) if site.cuts else size_bytes)
+
+
+def _answer_head(handler: BaseHTTPRequestHandler, site: Site) -> None:
+    site.paths.append(handler.path)
+    if handler.path in site.redirects:
+        return _redirect(handler, site.redirects[handler.path])
+    handler.send_response(site.head_status)
+    _send_headers(handler, site, len(site.content))
+
+
+def _send_headers(handler: BaseHTTPRequestHandler, site: Site, length: int) -> None:
+    length = length if site.announced_bytes is None else site.announced_bytes
     for name, value in (
-        ("Content-Length", str(length)),
+        ("Transfer-Encoding", "chunked" if site.chunked else None),
+        ("Content-Length", None if site.chunked else str(length)),
         ("Content-Type", site.content_type),
         ("ETag", site.etag),
         ("Last-Modified", site.last_modified),
+        *site.more.items(),
     ):
         if value is not None:
             handler.send_header(name, value)
     handler.end_headers()
-    _send(handler, site, start, site.cuts.pop(0) if site.cuts else size_bytes)
 
 
-def _redirect(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(302)
-    handler.send_header("Location", "/videos/walk.mp4")
-    handler.send_header("Content-Length", "0")
+def _page(
+    handler: BaseHTTPRequestHandler, status: int, headers: dict[str, str], body: bytes
+) -> None:
+    handler.send_response(status)
+    for name, value in {"Content-Length": str(len(body)), **headers}.items():
+        handler.send_header(name, value)
     handler.end_headers()
+    handler.wfile.write(body)
+
+
+def _redirect(handler: BaseHTTPRequestHandler, location: str) -> None:
+    _page(handler, 302, {"Location": location} if location else {}, b"")
 
 
 def _send(handler: BaseHTTPRequestHandler, site: Site, start: int, limit: int) -> None:
     body = site.content[start : start + limit]
-    for offset in range(0, len(body), 16_384):
-        piece = body[offset : offset + 16_384]
+    for offset in range(0, len(body), site.piece_bytes):
+        piece = body[offset : offset + site.piece_bytes]
+        site.sent_bytes += len(piece)  # before a client can know that it has come
         try:
-            handler.wfile.write(piece)
+            handler.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if site.chunked else piece)
         except OSError:
-            break  # the client was killed
-        site.sent_bytes += len(piece)
+            break  # the client was killed, or has had enough
         time.sleep(site.drip_s)
+    if site.chunked and start + limit >= len(site.content):
+        handler.wfile.write(b"0\r\n\r\n")
     handler.close_connection = True
