@@ -92,20 +92,11 @@ class Video:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mirror:
-    """A collection that holds copies of a manifest's videos: an article of figshare."""
-
-    kind: Literal["figshare"]
-    article: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """The videos of one manifest file, in its order."""
 
     path: Path
     videos: tuple[Video, ...]
-    mirrors: tuple[Mirror, ...] = ()
 
     @classmethod
     def read(cls, path: str | Path) -> "Manifest":
@@ -162,35 +153,49 @@ def read_manifest(path: str | Path) -> Manifest:
     if common is not None:
         _stated(common)  # so that a fault in it is named where it stands
     defaults = common.values if common else {}
-    videos = tuple(_video(entry, defaults, path.parent) for entry in table.tables("video"))
+    mirrors = tuple(_mirror(entry) for entry in table.tables("mirror"))
+    videos = tuple(_video(entry, defaults, mirrors, path.parent) for entry in table.tables("video"))
     if not videos:
         raise WtoursError(
             f"{path} lists no video", remedy="add an entry that begins with [[video]]"
         )
     _refuse_doubled(path, videos)
-    return Manifest(
-        path=path,
-        videos=videos,
-        mirrors=tuple(_mirror(entry) for entry in table.tables("mirror")),
-    )
+    return Manifest(path=path, videos=videos)
 
 
-def _video(entry: TomlTable, defaults: dict[str, Any], folder: Path) -> Video:
+def _video(
+    entry: TomlTable, defaults: dict[str, Any], mirrors: tuple[Source, ...], folder: Path
+) -> Video:
     if isinstance(entry.values.get("name"), str):
         entry.where += f" ({entry.values['name']})"
     entry.allow("name", "city", "source", "stated")
     entry.need("name")
     name = entry.matching("name", _NAME, "lower-case letters, digits, _ and - only")
     sources = tuple(_source(source, folder) for source in entry.tables("source"))
+    articles = [source.article for source in sources]
+    sources += tuple(mirror for mirror in mirrors if mirror.article not in articles)
     if not sources:
         raise WtoursError(
             f"{entry.where}: it has no source",
-            remedy='add [[video.source]] with kind = "youtube", "http", "file" or "rendered"',
+            remedy=f"add [[video.source]] with a kind of {', '.join(get_args(SourceKind))}",
         )
     own = entry.table("stated")
     own_values = own.values if own else {}
-    stated = TomlTable({**defaults, **own_values}, where=f"{entry.where}, stated")
-    return Video(name=str(name), city=entry.text("city"), sources=sources, stated=_stated(stated))
+    stated = _stated(TomlTable({**defaults, **own_values}, where=f"{entry.where}, stated"))
+    for source in sources:
+        _require_licence(entry, source, stated)
+    return Video(name=str(name), city=entry.text("city"), sources=sources, stated=stated)
+
+
+def _require_licence(entry: TomlTable, source: Source, stated: Stated) -> None:
+    """A plain file shows no licence, so that somebody has to state one, and say who states it."""
+    if source.kind in ("http", "file") and not (stated.licence and stated.licence_source):
+        key = "licence_source" if stated.licence else "licence"
+        raise WtoursError(
+            f"{entry.where}: a source of kind {source.kind!r} shows no licence, and {key!r} is "
+            "not stated",
+            remedy='add licence = "..." and licence_source = "..." to its [video.stated]',
+        )
 
 
 def _source(entry: TomlTable, folder: Path) -> Source:
@@ -245,12 +250,13 @@ def _stated(entry: TomlTable) -> Stated:
     )
 
 
-def _mirror(entry: TomlTable) -> Mirror:
+def _mirror(entry: TomlTable) -> Source:
+    """A collection with copies of all videos: the last source of each."""
     entry.allow("kind", "article")
     entry.need("kind", "article")
     if entry.text("kind") != "figshare":
         raise entry.wrong("kind", '"figshare"')
-    return Mirror(kind="figshare", article=int(entry.count("article") or 0))
+    return Source(kind="figshare", article=entry.count("article"))
 
 
 def _refuse_doubled(path: Path, videos: tuple[Video, ...]) -> None:

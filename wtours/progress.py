@@ -1,5 +1,6 @@
 """Progress bars on stderr, one for each thing that takes long."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,8 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+
+from wtours.errors import WtoursError
 
 Advance = Callable[[str, float, float | None, str], None]
 """What is done, how much of it, of how much (None: unknown), and a remark such as a speed."""
@@ -54,6 +57,19 @@ def size_text(size_bytes: float) -> str:
             return f"{size_bytes:.3g} {unit}" if unit != "B" else f"{size_bytes:.0f} B"
         size_bytes /= 1000
     return f"{size_bytes:.3g} TB"
+
+
+def parse_size(text: str) -> float:
+    """Return the bytes of a size such as `500k`, `2.5M`, `1GB` or `4096`, in powers of ten.
+
+    Raises:
+        WtoursError: it is no size above 0.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)b?\s*", text, re.I)
+    size_bytes = float(match[1]) * 1000 ** " kmgt".index(match[2].lower() or " ") if match else 0
+    if not size_bytes > 0:
+        raise WtoursError(f"{text!r} is no size", remedy="write it as 500k, 2.5M or 1G (bytes)")
+    return size_bytes
 
 
 def duration_text(duration_s: float) -> str:

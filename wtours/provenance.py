@@ -34,7 +34,7 @@ class Provenance:
     fetched_utc: str | None
     """ISO 8601, to the second; None where it was not fetched."""
     licence: dict[str, Any]
-    """The fields of `wtours.licence.Licence`: seen, shown_by_platform, stated, stated_by, accepted."""
+    """The fields of `wtours.licence.Licence`: seen, stated, accepted, and by whom."""
     stated: dict[str, Any]
     """What the manifest states, absent keys left out."""
     platform: dict[str, Any]
@@ -66,12 +66,18 @@ def make_provenance(
         city=video.city,
         source=source_record(source),
         fetched_utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        licence=video.stated.licence,
-        licence_source=video.stated.licence_source,
+        licence={
+            "seen": None,
+            "shown_by_platform": False,
+            "stated": video.stated.licence,
+            "stated_by": video.stated.licence_source,
+            "accepted": None,
+        },
         stated=stated,
         platform=platform_said,
         file={"name": file_name, "size_bytes": facts.size_bytes, "sha256": sha256},
         measured=measured(facts),
+        verification={"forced": False, "faults": [], "notes": []},
         tools=tool_versions(),
     )
 

@@ -9,6 +9,7 @@ from wtours.errors import WtoursError
 from wtours.manifest import Manifest, packaged_manifest, read_manifest
 
 README = Path(__file__).parents[2] / "manifests" / "README.md"
+LICENSED = '[video.stated]\nlicence = "CC0"\nlicence_source = "its author"\n'
 GOOD = '[[video]]\nname = "walk"\n[[video.source]]\nkind = "youtube"\nid = "-bcdefghij_"\n'
 
 
@@ -31,9 +32,13 @@ def test_walking_tours_are_ten_and_only_what_is_stated() -> None:
     durations_s = {video.name: video.stated.duration_s for video in manifest.videos}
     known_s = {name: value for name, value in durations_s.items() if value}
     assert known_s == {"bangkok": 10500, "venice": 6600, "wildlife": 3540}
-    assert [(mirror.kind, mirror.article) for mirror in manifest.mirrors] == [
-        ("figshare", 25189275)
-    ]
+    for video in manifest.videos:
+        assert [source.kind for source in video.sources] == ["youtube", "figshare"]
+        mirror = video.sources[1]
+        assert (mirror.article, mirror.file) == (
+            25189275,
+            "Kuala_Lampur" if video.name == "kuala_lumpur" else None,
+        )
 
 
 def test_sample_is_rendered() -> None:
@@ -67,6 +72,7 @@ def test_paths_may_be_relative_absolute_or_urls(tmp_path: Path) -> None:
         ("file:///data/a%20b.mp4", Path("/data/a b.mp4")),
     ):
         text = f'[[video]]\nname = "a"\n[[video.source]]\nkind = "file"\npath = "{given}"\n'
+        text += LICENSED
         assert read_manifest(write(tmp_path, text)).videos[0].sources[0].path == path
 
 
@@ -82,7 +88,7 @@ FAULTS = {
     "no name": (GOOD.replace('name = "walk"\n', ""), ["video 1: the key 'name' is missing"]),
     "no source": ('[[video]]\nname = "walk"\n', ["(walk): it has no source", "rendered"]),
     "no kind": (GOOD.replace('kind = "youtube"\n', ""), ["the key 'kind' is missing"]),
-    "unknown kind": (GOOD.replace("youtube", "yuotube"), ["kind is 'yuotube'", "youtube, http"]),
+    "unknown kind": (GOOD.replace("youtube", "yuotube"), ["kind is 'yuotube'", "youtube, figshare, http"]),
     "no id": (GOOD.replace('id = "-bcdefghij_"\n', ""), ["the key 'id' is missing"]),
     "bad id": (GOOD.replace("-bcdefghij_", "watch?v=abc"), ["id is 'watch?v=abc'", "11"]),
     "wrong type": (GOOD.replace('"walk"', "7"), ["video 1: name is 7"]),
@@ -103,6 +109,16 @@ FAULTS = {
         ["path is 'file://host/a'"],
     ),
     "bad hash": (GOOD + 'sha256 = "abc"\n', ["sha256 is 'abc'", "64"]),
+    "no licence": (
+        '[[video]]\nname = "a"\n[[video.source]]\nkind = "file"\npath = "a.mp4"\n',
+        ["video 1 (a)", "'file' shows no licence", "'licence' is not stated", "[video.stated]"],
+    ),
+    "licence of nobody": (
+        GOOD + '[[video.source]]\nkind = "http"\nurl = "https://x/y"\n'
+        '[video.stated]\nlicence = "CC0"\n',
+        ["'http' shows no licence", "'licence_source' is not stated"],
+    ),
+    "no article": (GOOD + '[[video.source]]\nkind = "figshare"\n', ["source 2", "'article'"]),
     "bad mirror": (GOOD + '[[mirror]]\nkind = "zenodo"\narticle = 1\n', ["mirror 1", "figshare"]),
 }
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from wtours.containers import VIDEO_EXTENSIONS
 from wtours.errors import WtoursError
 from wtours.progress import size_text
@@ -23,6 +25,10 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 class DiskFullError(WtoursError):
     """No room is left; another source would not help."""
+
+
+class UnreachableError(WtoursError):
+    """A platform cannot be reached from here; its other videos need not be asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +49,38 @@ class Landing:
     folder: Path
     name: str
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes and threads from fetching the same video into the same folder.
+
+        The system lets go of the lock when a process dies, however it dies.
+
+        Raises:
+            WtoursError: another one has it.
+        """
+        lock = FileLock(self.folder / f".{self.name}.lock", thread_local=False)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise WtoursError(
+                f"{self.folder / self.name} is being fetched by another run",
+                remedy="wait for it, or name another folder with --out",
+            ) from error
+        try:
+            yield
+        finally:
+            # While it is held: whoever opened the old file notices that it has lost its name.
+            Path(lock.lock_file).unlink(missing_ok=True)
+            lock.release()
+
     def final(self, extension: str) -> Path:
         """Return the name that the whole file will get."""
         return self.folder / f"{self.name}.{extension}"
+
+    @property
+    def record(self) -> Path:
+        """The name of the record beside the final file."""
+        return self.folder / f"{self.name}.json"
 
     def finals(self) -> list[Path]:
         """Return the files that stand under the final name, with whichever ending."""

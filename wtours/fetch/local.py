@@ -6,10 +6,17 @@ from pathlib import Path
 from wtours.containers import VIDEO_EXTENSIONS
 from wtours.errors import WtoursError
 from wtours.fetch.landing import Arrival, Landing, room_on_disk
+from wtours.fetch.offer import Offer
 from wtours.fetch.settings import StepProgress
 from wtours.manifest import Source
 
 _CHUNK_BYTES = 1 << 20
+
+
+def ask_file(source: Source) -> Offer:
+    """Return the size of the file at `source.path`; raise WtoursError where there is none."""
+    path = _existing(source)
+    return Offer(source=source, size_bytes=path.stat().st_size, extension=_extension(path))
 
 
 def bring_file(source: Source, landing: Landing, *, progress: StepProgress) -> Arrival:
@@ -19,14 +26,8 @@ def bring_file(source: Source, landing: Landing, *, progress: StepProgress) -> A
         WtoursError: it is missing, no file, or cannot be read.
         DiskFullError: there is no room for a copy.
     """
-    path = Path(str(source.path))
-    if not path.is_file():
-        raise WtoursError(
-            f"{path}: there is no such file", remedy="correct the path in the manifest"
-        )
-    path = path.resolve()  # a link to a link would follow the first one's fate
-    extension = path.suffix.lstrip(".").lower()
-    extension = extension if extension in VIDEO_EXTENSIONS else "mp4"
+    path = _existing(source)
+    extension = _extension(path)
     stat = path.stat()
     identity = {"path": str(path), "size_bytes": stat.st_size, "changed_ns": stat.st_mtime_ns}
     part = landing.part(extension)
@@ -36,6 +37,20 @@ def bring_file(source: Source, landing: Landing, *, progress: StepProgress) -> A
         _copy_rest(path, part, stat.st_size, progress=progress)
     progress(stat.st_size, stat.st_size)
     return Arrival(part=part, extension=extension, said={})
+
+
+def _existing(source: Source) -> Path:
+    path = Path(str(source.path))
+    if not path.is_file():
+        raise WtoursError(
+            f"{path}: there is no such file", remedy="correct the path in the manifest"
+        )
+    return path.resolve()  # a link to a link would follow the first one's fate
+
+
+def _extension(path: Path) -> str:
+    extension = path.suffix.lstrip(".").lower()
+    return extension if extension in VIDEO_EXTENSIONS else "mp4"
 
 
 def _link(path: Path, part: Path) -> bool:
