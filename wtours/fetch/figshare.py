@@ -7,6 +7,7 @@ Its description: https://docs.figshare.com.
 import json
 import re
 from dataclasses import dataclass
+from itertools import count
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -78,9 +79,7 @@ def ask_figshare(source: Source, video_name: str, settings: FetchSettings) -> Of
     """
     where = f"figshare article {source.article}"
     article = _table(_ask(f"/articles/{source.article}", where, settings), where)
-    files = [
-        _read_file(entry, where) for entry in _ask_files(int(source.article or 0), where, settings)
-    ]
+    files = _ask_files(int(source.article or 0), where, settings)
     file = _choose(files, source.file or video_name, _described(where, article))
     if file.elsewhere:
         raise WtoursError(
@@ -161,7 +160,8 @@ def _ask(path: str, where: str, settings: FetchSettings) -> Any:
             remedy="check the number in the manifest: it is the last one in the article's address",
         ) from error
     except RefusedError as error:
-        raise UnreachableError(error.message, remedy=_LEFT) from error
+        reason = error.message.removeprefix(f"{where}: ")
+        raise UnreachableError(f"{where}: {reason}", remedy=_LEFT) from error
 
 
 def _ask_once(path: str, where: str, timeout_s: float) -> Any:
@@ -186,28 +186,27 @@ def _ask_once(path: str, where: str, timeout_s: float) -> Any:
         raise _changed(where, f"no JSON ({error})") from error
 
 
-def _ask_files(article: int, where: str, settings: FetchSettings) -> list[dict[str, Any]]:
-    """Return the entries of all files of an article, page by page."""
-    files: list[dict[str, Any]] = []
-    seen: set[Any] = set()
-    for page in range(1, 10_000):
+def _ask_files(article: int, where: str, settings: FetchSettings) -> list[_File]:
+    """Return all files of an article, asked for page by page."""
+    files: dict[int, _File] = {}
+    for page in count(1):
         rest(settings.sleep_s, lambda: None)
         answer = _ask(
             f"/articles/{article}/files?page={page}&page_size={_PAGE_FILES}", where, settings
         )
         if not isinstance(answer, list):
             raise _changed(where, "no list of files")
-        entries = [_table(entry, where) for entry in answer]
-        if any(entry.get("id") in seen for entry in entries):
+        found = {file.id: file for file in (_read_file(entry, where) for entry in answer)}
+        if found.keys() & files.keys():  # a server that overlooks `page` would never end
             raise _changed(where, "the same files on two pages")
-        seen |= {entry.get("id") for entry in entries}
-        files += entries
-        if len(entries) < _PAGE_FILES:
+        files |= found
+        if len(answer) < _PAGE_FILES:
             break
-    return files
+    return list(files.values())
 
 
-def _read_file(entry: dict[str, Any], where: str) -> _File:
+def _read_file(answer: Any, where: str) -> _File:
+    entry = _table(answer, where)
     for key, kind in (("id", int), ("name", str), ("size", int), ("download_url", str)):
         if not isinstance(entry.get(key), kind):
             raise _changed(where, f"a file without a usable {key!r}")

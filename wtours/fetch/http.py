@@ -15,6 +15,7 @@ from wtours.errors import WtoursError
 from wtours.fetch.connection import (
     Body,
     LostError,
+    RefusedError,
     UnfitPartError,
     no_video,
     open_address,
@@ -205,7 +206,7 @@ def _require_size(wanted: Wanted, answer: _Answer) -> _Answer:
     """The server has to have the size that is stated of the file elsewhere."""
     total_bytes = wanted.size_bytes if answer.total_bytes is None else answer.total_bytes
     if wanted.size_bytes not in (None, total_bytes):
-        raise WtoursError(
+        raise RefusedError(
             f"{wanted.url}: the server has {total_bytes} bytes, stated are {wanted.size_bytes}",
             remedy="try again later, or choose another source with --source",
         )
