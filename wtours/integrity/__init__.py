@@ -4,6 +4,20 @@
 that was said of it and looks at some of its pictures.
 """
 
-from wtours.integrity.check import VideoFacts, check_video
+from wtours.integrity.check import check_video
+from wtours.integrity.comparison import compare_said
+from wtours.integrity.facts import VideoFacts
+from wtours.integrity.stretches import Stretch
+from wtours.integrity.verification import Check, Expected, Verification
+from wtours.integrity.verify import verify_video
 
-__all__ = ["VideoFacts", "check_video"]
+__all__ = [
+    "Check",
+    "Expected",
+    "Stretch",
+    "Verification",
+    "VideoFacts",
+    "check_video",
+    "compare_said",
+    "verify_video",
+]

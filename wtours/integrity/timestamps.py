@@ -65,24 +65,55 @@ def is_variable(shown: Ticks) -> bool:
 
 def timing_notes(shown: Ticks, time_base: Fraction) -> list[str]:
     """Say what stands out in the distances between pictures: variation, gaps, doubled times."""
+    notes = (variation_note(shown, time_base), gap_note(shown, time_base), repeated_note(shown))
+    return [note for note in notes if note]
+
+
+def variation_note(shown: Ticks, time_base: Fraction) -> str:
+    """Say how far apart pictures are, or '' where they are equally far."""
+    if not is_variable(shown):
+        return ""
+    intervals = np.diff(shown)
+    low_s, high_s = (float(int(ticks) * time_base) for ticks in (intervals.min(), intervals.max()))
+    return f"variable frame rate: pictures are {low_s:.4f} to {high_s:.4f} s apart"
+
+
+def gap_note(shown: Ticks, time_base: Fraction) -> str:
+    """Say where pictures are missing, or ''."""
+    intervals = np.diff(shown)
+    if len(intervals) == 0:
+        return ""
+    gaps = np.flatnonzero(intervals > 1.5 * np.median(intervals))
+    if len(gaps) == 0:
+        return ""
+    at = int(gaps[np.argmax(intervals[gaps])])
+    longest_s, at_s = (float(int(t) * time_base) for t in (intervals[at], shown[at] - shown[0]))
+    return (
+        f"{len(gaps)} gap{'s' if len(gaps) > 1 else ''} of over 1.5 frames, "
+        f"the longest {longest_s:.3f} s at {at_s:.3f} s"
+    )
+
+
+def repeated_note(shown: Ticks) -> str:
+    """Say how many pictures have the time of another one, or ''."""
+    doubled = int((np.diff(shown) == 0).sum())
+    return f"{doubled} pictures share the time stamp of the one before" if doubled else ""
+
+
+def holes_s(shown: Ticks, time_base: Fraction) -> list[tuple[float, float]]:
+    """Return where time jumps forward, and how far beyond the usual distance, both in s.
+
+    A jump is over 0.2 s and over three usual distances: less is a picture or two left out.
+    """
     intervals = np.diff(shown)
     if len(intervals) == 0:
         return []
-    notes = []
-    if is_variable(shown):
-        low_s, high_s = (
-            float(int(ticks) * time_base) for ticks in (intervals.min(), intervals.max())
+    usual = float(np.median(intervals))
+    holes = np.flatnonzero(intervals > max(3 * usual, float(Fraction(1, 5) / time_base)))
+    return [
+        (
+            float(int(shown[at] - shown[0]) * time_base),
+            (float(intervals[at]) - usual) * float(time_base),
         )
-        notes.append(f"variable frame rate: pictures are {low_s:.4f} to {high_s:.4f} s apart")
-    gaps = np.flatnonzero(intervals > 1.5 * np.median(intervals))
-    if len(gaps):
-        at = int(gaps[np.argmax(intervals[gaps])])
-        longest_s, at_s = (float(int(t) * time_base) for t in (intervals[at], shown[at] - shown[0]))
-        notes.append(
-            f"{len(gaps)} gap{'s' if len(gaps) > 1 else ''} of over 1.5 frames, "
-            f"the longest {longest_s:.3f} s at {at_s:.3f} s"
-        )
-    doubled = int((intervals == 0).sum())
-    if doubled:
-        notes.append(f"{doubled} pictures share the time stamp of the one before")
-    return notes
+        for at in holes
+    ]
