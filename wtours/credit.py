@@ -107,17 +107,19 @@ def attribution_line(provenance: Mapping[str, Any] | None) -> str:
     return UNKNOWN if credit is None else credit.line()
 
 
-def attribution_page(videos: Mapping[str, Credit | str], *, changed: str) -> str:
+def attribution_page(
+    videos: Mapping[str, Credit | str], *, changed: str | Mapping[str, str]
+) -> str:
     """Return a page of Markdown that names every video, fit for publishing.
 
     Args:
         videos: by their names, in the order of the page; of one without a record, a line to show.
-        changed: what was done to all of them.
+        changed: what was done to all of them, or to each by its name.
     """
     entries = [
         f"## {plain(name)}\n\n{plain(known)}\n"
         if isinstance(known, str)
-        else _entry(name, known, changed=changed)
+        else _entry(name, known, changed=changed if isinstance(changed, str) else changed[name])
         for name, known in videos.items()
     ]
     return "\n".join(("# Attribution", "", _FOREWORD, *entries))

@@ -4,8 +4,9 @@ import re
 import unicodedata
 from urllib.parse import quote, urlsplit
 
-_MARKUP = re.compile(r"([\\`*_\[\]<>|~&#!(){}$])")
-_MARK_AT_START = re.compile(r"^(\d*)([-+.=])")
+_MARKUP = re.compile(r"([\\`*_\[\]<>|~&$])")
+_MARK_AT_START = re.compile(r"^(\d*)([-+#.)=])")
+_IS_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 _TURNS_TEXT = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 _KEPT_IN_ADDRESSES = "%/:=&?~#+!$,;'@()*[]-._"
 
@@ -16,7 +17,10 @@ def plain(text: object) -> str:
     >>> print(plain("A *walk* | [4K]"))
     A \*walk\* \| \[4K\]
     """
-    return _MARK_AT_START.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", one_line(text)))
+    escaped = _MARKUP.sub(r"\\\1", one_line(text))
+    if _IS_NUMBER.fullmatch(escaped):
+        return escaped
+    return _MARK_AT_START.sub(r"\1\\\2", escaped)
 
 
 def link(text: object, address: str | None) -> str:

@@ -21,7 +21,8 @@ def set_attribution(videos: Sequence[VideoRecord], settings: Mapping[str, Any]) 
 def changes(settings: Mapping[str, Any]) -> str:
     """Return in words what was done to the videos (CC BY 4.0, section 3(a)(1)(B))."""
     rate = settings.get("fps")
-    kept = "every picture kept" if rate == "native" else f"{rate} pictures a second kept"
+    pictures = "picture" if rate == "1" else "pictures"
+    kept = "every picture kept" if rate == "native" else f"{rate} {pictures} a second kept"
     faces = "faces covered" if settings.get("blur") else "faces left as they are"
     return (
         f"{kept}, scaled to a shorter side of at most {settings.get('short_side_px')} pixels, "

@@ -1,6 +1,7 @@
 """Reads shard sets: the index in memory, pictures by position, every one checked by its CRC-32."""
 
 import os
+import sys
 import zlib
 from collections.abc import Sequence
 from functools import cached_property
@@ -112,7 +113,8 @@ class ShardSet:
         return self.__dict__ | {"_descriptors": {}}
 
     def __del__(self) -> None:
-        if hasattr(self, "_descriptors"):
+        # When the interpreter ends, its modules are empty and descriptors close by themselves.
+        if hasattr(self, "_descriptors") and not sys.is_finalizing():
             self.close()
 
     def _descriptor(self, name: str) -> int:
