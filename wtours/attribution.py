@@ -40,10 +40,10 @@ def write_attribution(folder: Path) -> Path | None:
 def _credits(folder: Path) -> list[tuple[str, Credit | None]]:
     found = []
     for path in sorted(folder.glob("*.json")):
-        if not path.name.startswith(".") and _is_record(path):
+        if path.is_file() and not path.name.startswith(".") and _is_record(path):
             record = read_provenance(path)
             if record is not None:  # it was there a moment ago
-                found.append((record.name, credit_of(asdict(record))))
+                found.append((path.stem, credit_of(asdict(record))))
     return found
 
 
@@ -54,6 +54,8 @@ def _is_record(path: Path) -> bool:
     """
     if any(path.with_suffix(suffix).is_file() for suffix in VIDEO_SUFFIXES):
         return True
+    if "." in path.stem:
+        return False
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:  # no JSON, or no UTF-8

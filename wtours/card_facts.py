@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wtours.credit import Credit
+from wtours.markdown import one_line
 from wtours.shards import ShardSet, VideoRecord
 
 _COLUMNS = ("video", "key", "segment", "lightness_mean", "boxes")
@@ -40,7 +41,7 @@ class VideoNumbers:
     def city(self) -> str | None:
         """As the manifest states it."""
         city = (self.record.provenance or {}).get("city")
-        return city if isinstance(city, str) else None
+        return one_line(city) or None if isinstance(city, str) else None
 
 
 @dataclass(frozen=True, kw_only=True)
