@@ -6,14 +6,14 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from importlib.metadata import distributions
+from importlib.metadata import PackageNotFoundError, distributions, requires
 from importlib.util import find_spec
 from pathlib import Path
 
-import av
+from wtours.decoder_samples import SAMPLES, DecoderTrial, try_decoder
 
 _LEAST_PYTHON = (3, 11)
 _LIBRARIES = (
@@ -31,12 +31,6 @@ _LIBRARIES = (
     "webdataset",
     "yt-dlp",
 )
-_DECODERS = {  # codec: software decoders of FFmpeg, any of which will do
-    "AV1": ("libdav1d", "libaom-av1"),
-    "VP9": ("vp9", "libvpx-vp9"),
-    "HEVC": ("hevc",),
-    "H.264": ("h264",),
-}
 _OPENCV = ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")
 _HEADLESS = "opencv-python-headless"
 _LEAST_DENO = (2, 3, 0)
@@ -68,9 +62,9 @@ def diagnose(folder: Path = Path("data"), *, needed_bytes: int = 10**9) -> list[
         check_python(sys.version_info[:3]),
         *check_libraries(installed),
         check_opencv(installed),
-        check_decoders(av.codecs_available),
+        check_decoders([try_decoder(sample) for sample in SAMPLES]),
         check_yt_dlp_age(installed, today=date.today()),
-        check_javascript(installed, find_deno()),
+        check_javascript(installed, find_deno(), scripts=needed_scripts(_requirements())),
         check_gpu(),
         check_disk(folder, needed_bytes=needed_bytes),
         check_face_weights(),
@@ -81,6 +75,14 @@ def installed_versions() -> dict[str, str]:
     """Return name (lower case, with hyphens) and version of every installed distribution."""
     named = ((entry.metadata["Name"], entry.version) for entry in distributions())
     return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in named if name}
+
+
+def _requirements() -> list[str]:
+    """What yt-dlp says that it needs; nothing where it is not installed."""
+    try:
+        return requires("yt-dlp") or []
+    except PackageNotFoundError:
+        return []
 
 
 def check_python(version: tuple[int, ...]) -> Finding:
@@ -119,19 +121,17 @@ def check_opencv(installed: Mapping[str, str]) -> Finding:
     )
 
 
-def check_decoders(available: Collection[str]) -> Finding:
-    """Whether PyAV's FFmpeg decodes what YouTube and cameras make."""
-    missing = [
-        codec
-        for codec, decoders in _DECODERS.items()
-        if not any(decoder in available for decoder in decoders)
-    ]
-    if not missing:
-        return Finding(name="decoders", ok=True, text=", ".join(_DECODERS))
+def check_decoders(trials: Iterable[DecoderTrial]) -> Finding:
+    """Whether PyAV's FFmpeg really decodes what YouTube and cameras make."""
+    tried = list(trials)
+    faults = [f"{trial.codec}: {trial.fault}" for trial in tried if trial.fault]
+    if not faults:
+        names = [f"{trial.codec} ({trial.decoder})" for trial in tried]
+        return Finding(name="decoders", ok=True, text=", ".join(names))
     return Finding(
         name="decoders",
         ok=False,
-        text=f"none for {', '.join(missing)}",
+        text="; ".join(faults),
         remedy="uv pip install --force-reinstall --only-binary av av",
     )
 
@@ -150,7 +150,7 @@ def check_yt_dlp_age(installed: Mapping[str, str], *, today: date) -> Finding:
 def find_deno() -> tuple[str, str] | None:
     """Return path and version of the JavaScript runtime that yt-dlp would use, or None."""
     beside = Path(sysconfig.get_path("scripts")) / f"deno{sysconfig.get_config_var('EXE') or ''}"
-    path = str(beside) if beside.is_file() else shutil.which("deno")
+    path = shutil.which(str(beside)) or shutil.which("deno")
     if path is None:
         return None
     try:
@@ -162,8 +162,23 @@ def find_deno() -> tuple[str, str] | None:
     return path, answer.stdout.partition("\n")[0].removeprefix("deno ").split(" ")[0]
 
 
-def check_javascript(installed: Mapping[str, str], deno: tuple[str, str] | None) -> Finding:
-    """Whether yt-dlp can run YouTube's JavaScript: deno, and the scripts of yt-dlp-ejs."""
+def needed_scripts(requirements: Iterable[str]) -> str | None:
+    """Return which version of yt-dlp-ejs yt-dlp asks for in its requirements, if it says so."""
+    found = (re.match(r"yt-dlp-ejs\s*==\s*([\w.]+)", requirement) for requirement in requirements)
+    return next((match[1] for match in found if match), None)
+
+
+def check_javascript(
+    installed: Mapping[str, str], deno: tuple[str, str] | None, *, scripts: str | None = None
+) -> Finding:
+    """Whether yt-dlp can run YouTube's JavaScript: deno, and the scripts of yt-dlp-ejs.
+
+    Args:
+        installed: versions of the installed distributions.
+        deno: its path and version, None where there is none.
+        scripts: the version of yt-dlp-ejs that yt-dlp asks for; it takes no other one but for the
+            third number (`_get_script` of its JavaScript challenges).
+    """
     name, remedy = "JavaScript for YouTube", "uv pip install 'wtours[youtube]'"
     if deno is None:
         return Finding(name=name, ok=False, text="deno is not installed", remedy=remedy)
@@ -173,9 +188,15 @@ def check_javascript(installed: Mapping[str, str], deno: tuple[str, str] | None)
         least = ".".join(map(str, _LEAST_DENO))
         text = f"{path}: {version or 'gives no version'}; {least} is needed"
         return Finding(name=name, ok=False, text=text, remedy="uv pip install --upgrade deno")
-    if "yt-dlp-ejs" not in installed:
+    there = installed.get("yt-dlp-ejs")
+    if there is None:
         return Finding(name=name, ok=False, text="yt-dlp-ejs is not installed", remedy=remedy)
-    return Finding(name=name, ok=True, text=f"deno {version}, yt-dlp-ejs {installed['yt-dlp-ejs']}")
+    if scripts is not None and there.split(".")[:2] != scripts.split(".")[:2]:
+        text = f"yt-dlp-ejs is {there}, this yt-dlp takes {scripts} only"
+        return Finding(
+            name=name, ok=False, text=text, remedy=f"uv pip install yt-dlp-ejs=={scripts}"
+        )
+    return Finding(name=name, ok=True, text=f"deno {version}, yt-dlp-ejs {there}")
 
 
 def check_gpu() -> Finding:
@@ -185,12 +206,47 @@ def check_gpu() -> Finding:
     import torch
 
     if not torch.cuda.is_available():
-        return Finding(
-            name="GPU", ok=True, text="none that torch can use: training runs on the CPU"
-        )
+        return judge_unseen_gpu(find_nvidia_gpus(), torch.version.cuda)
     devices = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
     text = ", ".join(f"{device.name} ({device.total_memory / 2**30:.0f} GiB)" for device in devices)
     return Finding(name="GPU", ok=True, text=text)
+
+
+def find_nvidia_gpus() -> list[str]:
+    """Return the GPUs that NVIDIA's driver lists, by its program nvidia-smi; none without it."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return []
+    try:
+        answer = subprocess.run(
+            [program, "--list-gpus"], capture_output=True, text=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):  # it then lists none, whatever there is
+        return []
+    return re.findall(r"^GPU \d+: (.+?)(?: \(UUID.*)?$", answer.stdout, flags=re.MULTILINE)
+
+
+def judge_unseen_gpu(listed: Sequence[str], cuda: str | None) -> Finding:
+    """Say what it means that torch can use no GPU.
+
+    Args:
+        listed: GPUs that the driver knows.
+        cuda: version of CUDA that torch was built for; None where it was built without.
+    """
+    if not listed:
+        text = "none that torch can use: training runs on the CPU"
+        return Finding(name="GPU", ok=True, text=text)
+    text = f"torch cannot use {', '.join(listed)}, so that training runs on the CPU: "
+    if cuda is None:
+        text += "it was built without CUDA"
+        remedy = "uv pip install --reinstall --torch-backend=auto torch torchvision"
+        return Finding(name="GPU", ok=False, text=text, remedy=remedy)
+    text += f"it was built for CUDA {cuda}"
+    remedy = (
+        "unset CUDA_VISIBLE_DEVICES if it is set; else renew the driver (nvidia-smi shows the "
+        "newest CUDA that it knows), or uv pip install --reinstall --torch-backend=auto torch"
+    )
+    return Finding(name="GPU", ok=False, text=text, remedy=remedy)
 
 
 def check_disk(folder: Path, *, needed_bytes: int) -> Finding:
