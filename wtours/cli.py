@@ -1,9 +1,6 @@
-"""`wtours fetch | shard | verify | analyze | demo | doctor`: arguments, one call, one result."""
+"""`wtours fetch | verify | shard | card | analyze | demo | doctor`: arguments, call, result."""
 
-import errno
-import os
 import sys
-import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -11,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 from cyclopts import App, Parameter
 from rich.console import Console
-from rich.table import Table
 
 from wtours.errors import WtoursError
-from wtours.progress import duration_text, progress_bars, size_text
+from wtours.outcome import end_with
+from wtours.progress import parse_size, progress_bars, size_text
 
 if TYPE_CHECKING:
-    from wtours.fetch import Fetched
-    from wtours.shard_settings import ShardSettings
+    from wtours.fetch import FetchSettings
+    from wtours.manifest import Manifest
 
 VIDEOS, SHARDS = Path("data/videos"), Path("data/shards")
 
@@ -40,8 +37,19 @@ def fetch(
     *,
     manifest: str = "walking_tours",
     out: Path = VIDEOS,
+    source: list[Literal["youtube", "figshare", "http", "file"]] = [],  # noqa: B006
     resolution: int = 2160,
+    codec: Literal["auto", "av1", "vp9", "h264"] = "auto",
+    fps: float = 60,
+    cookies: Path | None = None,
+    cookies_from_browser: str | None = None,
+    rate_limit: str | None = None,
+    sleep: float = 0,
     retries: int = 5,
+    jobs: int = 1,
+    accept_licence: list[str] = [],  # noqa: B006
+    force: bool = False,
+    metadata_only: bool = False,
     dry_run: bool = False,
 ) -> None:
     """Fetch videos of a manifest, check them, and record where they come from.
@@ -49,37 +57,106 @@ def fetch(
     Args:
         names: names of videos; all of the manifest if none is given.
         manifest: a TOML file, or `walking_tours` or `sample`.
-        out: folder for NAME.mp4 and NAME.json.
-        resolution: lines of the tallest format taken from YouTube.
+        out: folder for NAME.mp4, NAME.json and ATTRIBUTION.md.
+        source: kind of source to use; may be given again, in the order of preference. Without it,
+            each video's sources in the manifest's order.
+        resolution: lines of the tallest format taken from YouTube; the best at or below it.
+        codec: codec taken from YouTube; `auto` chooses one that all videos have.
+        fps: highest frame rate taken from YouTube; the best at or below it.
+        cookies: file of cookies for YouTube, in Netscape's format.
+        cookies_from_browser: browser to take cookies for YouTube from, NAME or NAME:PROFILE.
+        rate_limit: most bytes a second, all downloads together, such as 500k or 2.5M.
+        sleep: pause in seconds between questions to a platform.
         retries: attempts in a row that may bring nothing before a source is given up.
-        dry_run: say what would be fetched, from where and to where.
+        jobs: videos fetched at once.
+        accept_licence: name of a licence that will do although it is no Creative Commons one, as
+            it reads (`none` where none is shown); may be given again.
+        force: take what fails its check but can be read; the record says so.
+        metadata_only: only write what the sources say, to NAME.metadata.json.
+        dry_run: only say what would be fetched: sizes, formats, licences, where from and where to.
     """
-    from wtours.fetch import FetchSettings, describe, fetch_videos, plan_fetch
-    from wtours.manifest import packaged_manifest
+    from wtours.fetch import FetchSettings
 
-    path = Path(manifest) if manifest.endswith(".toml") else packaged_manifest(manifest)
-    settings = FetchSettings(resolution=resolution, retries=retries)
-    if dry_run:
-        for plan in plan_fetch(names, manifest=path, out=out):
-            print(describe(plan))
-        return
+    settings = FetchSettings(
+        resolution=resolution,
+        fps=fps,
+        codec=codec,
+        sources=tuple(source),
+        retries=retries,
+        sleep_s=sleep,
+        rate_limit_bytes_s=None if rate_limit is None else parse_size(rate_limit) / jobs,
+        cookies=cookies,
+        cookies_from_browser=cookies_from_browser,
+        accept_licences=tuple(accept_licence),
+        force=force,
+        jobs=jobs,
+    )
+    listed = _manifest(manifest)
+    if dry_run or metadata_only:
+        _plan(names, listed, settings, out=out, write=metadata_only and not dry_run)
+    else:
+        _fetch(names, listed, settings, out=out)
+
+
+def _manifest(name: str) -> "Manifest":
+    from wtours.manifest import packaged_manifest, read_manifest
+
+    return read_manifest(Path(name) if name.endswith(".toml") else packaged_manifest(name))
+
+
+def _fetch(
+    names: Sequence[str], manifest: "Manifest", settings: "FetchSettings", *, out: Path
+) -> None:
+    from wtours.fetch import Fetched, describe, fetch_videos
+    from wtours.terminal import note
+
+    def finished(video: Fetched) -> None:
+        print(describe(video))
+        for text in video.notes:
+            note(video.name, text)
+
     with progress_bars() as advance:
         fetch_videos(
             names,
-            manifest=path,
+            manifest=manifest,
             out=out,
             settings=settings,
-            progress=lambda name, step, done, total: advance(f"{step} {name}", done, total, ""),
-            finished=_print_fetched,
+            progress=lambda name, step, done, total: advance(name, done, total, step),
+            finished=finished,
         )
 
 
-def _print_fetched(video: "Fetched") -> None:
-    from wtours.fetch import describe
+def _plan(
+    names: Sequence[str],
+    manifest: "Manifest",
+    settings: "FetchSettings",
+    *,
+    out: Path,
+    write: bool,
+) -> None:
+    from wtours.fetch import plan_fetch
+    from wtours.fetch.plan import write_metadata
+    from wtours.terminal import print_plans
 
-    print(describe(video))
-    for note in video.notes:
-        print(f"note: {video.name}: {note}", file=sys.stderr)
+    with Console(stderr=True).status("asking") as status:
+        plans = plan_fetch(
+            names,
+            manifest=manifest,
+            out=out,
+            settings=settings,
+            asking=lambda name: status.update(f"asking for {name}"),
+        )
+    print_plans(plans, out)
+    videos = {video.name: video for video in manifest.videos}
+    for plan in plans if write else ():
+        if plan.offer is not None:
+            print(write_metadata(plan, videos[plan.name], out))
+    lost = [plan.name for plan in plans if plan.status == "not to be had"]
+    if lost:
+        raise WtoursError(
+            f"{len(lost)} of {len(plans)} videos cannot be had now: {', '.join(lost)}",
+            remedy="the notes above say why, and what to do about it",
+        )
 
 
 @app.command
@@ -124,7 +201,10 @@ def shard(
         cuts=None if cuts == "none" else CutSettings(detector=cuts),
     )
     if dry_run:
-        _print_estimate(videos, settings, out=out)
+        from wtours.shard_estimate import estimate
+        from wtours.terminal import print_estimate
+
+        print_estimate(estimate(videos, settings=settings), out)
         return
     with progress_bars() as advance:
         written = shard_videos(
@@ -146,43 +226,72 @@ def shard(
             print(f"note: {one.folder.name}: {note}", file=sys.stderr)
 
 
-def _print_estimate(videos: Sequence[Path], settings: "ShardSettings", *, out: Path) -> None:
-    from wtours.shard_estimate import estimate
-
-    expected = estimate(videos, settings=settings)
-    table = Table("video", "frames", "pictures", "size", "time")
-    for one in expected.videos:
-        table.add_row(
-            one.name,
-            f"{one.frames:,}",
-            f"{one.pictures:,}",
-            size_text(one.size_bytes),
-            duration_text(one.work_s),
-        )
-    Console().print(table)
-    print(
-        f"{out} would hold {expected.pictures:,} pictures, about {size_text(expected.size_bytes)}, "
-        f"in about {duration_text(expected.work_s)}"
-    )
-
-
 @app.command
-def verify(shards: Annotated[list[Path], Parameter(consume_multiple=True)] = [SHARDS], /) -> None:  # noqa: B006
-    """Compare every file of shard sets with its recorded SHA-256.
+def verify(
+    paths: Annotated[list[Path], Parameter(consume_multiple=True)] = [],  # noqa: B006
+    /,
+    *,
+    manifest: str | None = None,
+) -> None:
+    """Check videos, and compare every file of shard sets with its recorded SHA-256.
+
+    A video is read once and measured against its record, its manifest and what its platform said;
+    the result goes into NAME.json beside it. Exits with 2 where something must not be used.
 
     Args:
-        shards: shard sets, or folders of them.
+        paths: videos, shard sets, or folders of them; without any, data/videos and data/shards.
+        manifest: manifest whose statements count, by the files' names; without it, what was stated
+            when a video was fetched.
     """
+    from wtours.verify import tell_apart
+
+    listed = None if manifest is None else _manifest(manifest)
+    there = paths or [path for path in (VIDEOS, SHARDS) if path.exists()]
+    if not there:
+        raise WtoursError(
+            f"neither {VIDEOS} nor {SHARDS} is there",
+            remedy="name videos or shards, or run `wtours fetch` first",
+        )
+    videos, shards = tell_apart(there)
+    bad = _verify_videos(videos, listed)
+    faults = _verify_shards(shards) if shards else []
+    if bad or faults:
+        remedy = "delete and fetch it again" if bad else "copy the set again"
+        if faults:
+            remedy += ", or make the set with `wtours shard --replace`"
+        raise WtoursError("; ".join((*bad, *faults)), remedy=remedy)
+
+
+def _verify_videos(videos: Sequence[Path], manifest: "Manifest | None") -> list[str]:
+    """Print a table a video; return a sentence for each that must not be used."""
+    from wtours.terminal import note, print_verification
+    from wtours.verify import verify_file
+
+    bad = []
+    for video in videos:
+        with progress_bars() as advance:
+            found = verify_file(video, manifest=manifest, progress=advance)
+        print_verification(found.verification)
+        for text in found.verification.notes:
+            note(video.name, text)
+        for text in found.verification.faults if found.forced else ():
+            note(video.name, f"forced, although {text}")
+        if not found.good:
+            bad.append(f"{video} must not be used: {'; '.join(found.verification.faults)}")
+        elif found.first:
+            note(video.name, "had no record: its hash is trusted from now on")
+    return bad
+
+
+def _verify_shards(shards: Sequence[Path]) -> list[str]:
+    """Print a line a set where all are whole; return a sentence a fault."""
     from wtours.shard import verify_shards
     from wtours.shards import open_shards
 
     faults = verify_shards(shards)
-    if faults:
-        raise WtoursError(
-            "; ".join(faults), remedy="copy the set again, or make it with `wtours shard --replace`"
-        )
-    for shard_set in open_shards(*shards):
+    for shard_set in open_shards(*shards) if not faults else ():
         print(f"{shard_set.folder}: {len(shard_set.record.tars)} tars and both tables are whole")
+    return faults
 
 
 @app.command
@@ -222,20 +331,66 @@ def demo(*, out: Path = Path("data/demo")) -> None:
 
 
 @app.command
-def doctor(*, folder: Path = Path("data")) -> None:
+def card(
+    shards: Annotated[list[Path], Parameter(consume_multiple=True)] = [SHARDS],  # noqa: B006
+    /,
+    *,
+    out: Path | None = None,
+    name: str | None = None,
+    url: str | None = None,
+) -> None:
+    """Write a dataset card (README.md) and Croissant metadata (croissant.json) for shard sets.
+
+    Args:
+        shards: shard sets, or folders of them.
+        out: folder for both files; without it, the first folder of shards.
+        name: what the dataset is called.
+        url: where it will be published.
+    """
+    from wtours.card import write_card
+
+    written = write_card(shards, out or shards[0], name=name, url=url)
+    print(written.readme)
+    print(written.croissant)
+
+
+@app.command
+def doctor(
+    names: Annotated[list[str], Parameter(consume_multiple=True)] = [],  # noqa: B006
+    /,
+    *,
+    manifest: str | None = None,
+    resolution: int = 2160,
+    folder: Path = Path("data"),
+) -> None:
     """Look at what this machine has and lacks, and say what to type about it.
 
     Args:
+        names: videos that are to be fetched: their sizes are asked for, and compared with the room
+            on the disk.
+        manifest: a TOML file, or `walking_tours` (if names are given) or `sample`: all its videos.
+        resolution: lines of the tallest format that is to be taken from YouTube.
         folder: where videos and shards are to go.
     """
     from wtours.doctor import diagnose
+    from wtours.terminal import note, print_findings
 
-    findings = diagnose(folder)
-    table = Table("", "found", "what to do", box=None)
-    for finding in findings:
-        mark = "ok" if finding.ok else "[bold]mend[/bold]"
-        table.add_row(f"{mark} {finding.name}", finding.text, finding.remedy or "")
-    Console().print(table)
+    needed_bytes = None
+    if names or manifest:
+        from wtours.fetch import FetchSettings, plan_fetch
+
+        plans = plan_fetch(
+            names,
+            manifest=_manifest(manifest or "walking_tours"),
+            out=folder / "videos",
+            settings=FetchSettings(resolution=resolution),
+        )
+        needed_bytes = sum(plan.missing_bytes for plan in plans)
+        for plan in plans:
+            if plan.size_bytes is None:
+                note(plan.name, "; ".join(plan.faults) or "nobody says how large it is")
+    findings = diagnose(folder) if not needed_bytes else diagnose(folder, needed_bytes=needed_bytes)
+    print_findings(findings)
     broken = [finding.name for finding in findings if not finding.ok]
     if broken:
         raise WtoursError(
@@ -246,35 +401,5 @@ def doctor(*, folder: Path = Path("data")) -> None:
 def main(tokens: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; exit with 2 for a user's mistake and 1 for what is not theirs."""
     given = list(sys.argv[1:] if tokens is None else tokens)
-    debug = "--debug" in given
-    try:
-        app([token for token in given if token != "--debug"], result_action="return_value")
-        if sys.stdout is not None:
-            sys.stdout.flush()  # so that a reader who left is noticed here
-    except BrokenPipeError:
-        # As of `wtours ... | head`. What Python still holds would fail again at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except (Exception, KeyboardInterrupt) as fault:
-        if debug:
-            traceback.print_exc()
-        text, status = _explain(fault)
-        print(f"wtours: {text}", file=sys.stderr)
-        sys.exit(status)
-    sys.exit(0)
-
-
-def _explain(fault: BaseException) -> tuple[str, int]:
-    if isinstance(fault, KeyboardInterrupt):
-        return "stopped, nothing half-written is left; give the same command again", 2
-    if isinstance(fault, WtoursError):
-        return str(fault), 2
-    if isinstance(fault, OSError):
-        place = fault.filename or "the disk"
-        if fault.errno == errno.ENOSPC:
-            return f"{place}: no room left; make some, then give the same command again", 2
-        if isinstance(fault, PermissionError):
-            return f"{place}: {fault.strerror}; check who may read and write it", 2
-        return f"{place}: {fault.strerror or fault}; see what holds it, then try again", 1
-    fact = f"{type(fault).__name__}: {fault}"
-    return f"a fault of this program ({fact}); please report what --debug shows of it", 1
+    words = [token for token in given if token != "--debug"]
+    end_with(lambda: app(words, result_action="return_value"), debug="--debug" in given)

@@ -15,7 +15,8 @@ from typing import Any
 import av
 
 from wtours.errors import WtoursError
-from wtours.integrity import VideoFacts
+from wtours.integrity import Verification, VideoFacts
+from wtours.licence import Licence
 from wtours.manifest import Source, Video
 from wtours.whole_file import write_whole
 
@@ -37,6 +38,8 @@ class Provenance:
     """The fields of `wtours.licence.Licence`: seen, stated, accepted, and by whom."""
     stated: dict[str, Any]
     """What the manifest states, absent keys left out."""
+    asked: dict[str, Any]
+    """resolution, fps and codec that were asked for, where the source has several formats."""
     platform: dict[str, Any]
     """What the source itself said: title, channel, upload_date, format, ... or ETag; or nothing."""
     file: dict[str, Any]
@@ -53,33 +56,77 @@ def make_provenance(
     video: Video,
     source: Source,
     *,
+    licence: Licence,
+    asked: dict[str, Any],
     platform_said: dict[str, Any],
-    facts: VideoFacts,
+    verification: Verification,
     file_name: str,
-    sha256: str,
+    forced: bool,
 ) -> Provenance:
-    """Put together the record of a video that has been fetched and checked just now."""
+    """Put together the record of a video that has been fetched and checked just now.
+
+    Args:
+        video: its entry in the manifest.
+        source: the one that it came from.
+        licence: as seen, as stated, as accepted.
+        asked: resolution, fps and codec, where there was a choice.
+        platform_said: what the source said of it.
+        verification: of the file, which can be read.
+        file_name: its final name.
+        forced: whether it is kept although the check found faults.
+    """
     stated = {key: value for key, value in asdict(video.stated).items() if value is not None}
     return Provenance(
         record_version=RECORD_VERSION,
         name=video.name,
         city=video.city,
         source=source_record(source),
-        fetched_utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        licence={
-            "seen": None,
-            "shown_by_platform": False,
-            "stated": video.stated.licence,
-            "stated_by": video.stated.licence_source,
-            "accepted": None,
-        },
+        fetched_utc=now_utc(),
+        licence=asdict(licence),
         stated=stated,
+        asked=asked,
         platform=platform_said,
-        file={"name": file_name, "size_bytes": facts.size_bytes, "sha256": sha256},
-        measured=measured(facts),
-        verification={"forced": False, "faults": [], "notes": []},
+        file=_file(verification, file_name),
+        measured=_measured(verification),
+        verification=verification.record(forced=forced),
         tools=tool_versions(),
     )
+
+
+def found_provenance(video: Path, verification: Verification) -> Provenance:
+    """Return a first record of a video that was not fetched: its hash, and what it was found to be.
+
+    Nothing is known of its source and its terms; later checks compare with this hash.
+    """
+    unknown = Licence(seen=None, shown_by_platform=False, stated=None, stated_by=None)
+    return Provenance(
+        record_version=RECORD_VERSION,
+        name=video.stem,
+        city=None,
+        source=None,
+        fetched_utc=None,
+        licence=asdict(unknown),
+        stated={},
+        asked={},
+        platform={},
+        file=_file(verification, video.name),
+        measured=_measured(verification),
+        verification=verification.record(forced=False),
+        tools=tool_versions(),
+    )
+
+
+def now_utc() -> str:
+    """Return the time as records hold it: ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _file(verification: Verification, name: str) -> dict[str, Any]:
+    return {"name": name, "size_bytes": verification.size_bytes, "sha256": verification.sha256}
+
+
+def _measured(verification: Verification) -> dict[str, Any]:
+    return {} if verification.facts is None else measured(verification.facts)
 
 
 def source_record(source: Source) -> dict[str, Any]:

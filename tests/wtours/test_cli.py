@@ -94,7 +94,7 @@ FAULTS: list[tuple[str, Callable[[Path], list[object]], str]] = [
         "walk",
     ),
     ("no shards", lambda d: ["analyze", "--shards", d], "no shard set"),
-    ("no folder", lambda d: ["verify", d / "none"], "no folder of shards"),
+    ("no folder", lambda d: ["verify", d / "none"], "no such file or folder"),
     ("unknown option", lambda d: ["shard", "--speed", "9"], "--speed"),
     ("wrong type", lambda d: ["shard", "--short-side", "big"], "big"),
     ("endless rate", lambda d: ["shard", pan(d / "a.mp4"), "--fps", "1e400"], "--fps 1e400"),
@@ -110,7 +110,11 @@ FAULTS: list[tuple[str, Callable[[Path], list[object]], str]] = [
         lambda d: ["shard", pan(d / "My Walk.mp4"), pan(d / "my_walk.mp4")],
         "both be called my_walk",
     ),
-    ("no lines", lambda d: ["fetch", "venice", "--dry-run", "--resolution", "0"], "resolution is 0"),
+    (
+        "no lines",
+        lambda d: ["fetch", "venice", "--dry-run", "--resolution", "0"],
+        "resolution is 0",
+    ),
 ]
 
 
@@ -224,7 +228,7 @@ def python(*words: str, **environment: str) -> "subprocess.Popen[bytes]":
 
 
 def test_a_reader_who_leaves_ends_the_command_in_silence() -> None:
-    child = python("-m", "wtours", "fetch", "--dry-run")
+    child = python("-m", "wtours", "fetch", "--manifest", "sample", "--dry-run")
     assert child.stdout is not None
     child.stdout.close()
     assert child.stderr is not None
@@ -235,7 +239,7 @@ def test_a_reader_who_leaves_ends_the_command_in_silence() -> None:
 def test_a_closed_stdout_is_no_fault() -> None:
     program = "import os, runpy; os.close(1); runpy.run_module('wtours', run_name='__main__')"
     command = f"import sys; sys.stdout = None; {program}"
-    child = python("-c", command, "fetch", "--dry-run")
+    child = python("-c", command, "fetch", "--manifest", "sample", "--dry-run")
     assert (child.communicate(timeout=30)[1], child.returncode) == (b"", 0)
 
 

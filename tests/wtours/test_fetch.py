@@ -4,6 +4,8 @@ import errno
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,10 @@ from wtours.errors import WtoursError
 from wtours.fetch import Fetched, FetchSettings, describe, fetch_videos, plan_fetch
 from wtours.fetch import landing as landing_module
 from wtours.fetch import local as local_module
-from wtours.fetch.landing import DiskFullError
-from wtours.manifest import read_manifest
+from wtours.fetch.landing import DiskFullError, Landing
 from wtours.provenance import read_provenance
 
+WHOLE = ["ATTRIBUTION.md", "walk.json", "walk.mp4"]
 QUICK = FetchSettings(retries=3, first_wait_s=0.01, timeout_s=5)
 
 
@@ -42,12 +44,26 @@ def site(walk: bytes) -> Iterator[Site]:
         yield served
 
 
+LICENSED = '[video.stated]\nlicence = "CC0"\nlicence_source = "its author"\n'
+
+
 def manifest_of(folder: Path, *sources: dict[str, str], stated: str = "") -> Path:
     text = '[[video]]\nname = "walk"\ncity = "Ghent"\n'
     for source in sources:
         text += "[[video.source]]\n" + "".join(f"{k} = {v!r}\n" for k, v in source.items())
     path = folder / "mine.toml"
-    path.write_text(text + stated)
+    path.write_text(text + LICENSED + stated)
+    return path
+
+
+def several(folder: Path, *sources: dict[str, str]) -> Path:
+    """Write a manifest of videos a, b, c, ... with a source each."""
+    text = "[stated]" + LICENSED.removeprefix("[video.stated]")
+    for name, source in zip("abcdefgh", sources, strict=False):
+        text += f'[[video]]\nname = "{name}"\n[[video.source]]\n'
+        text += "".join(f"{k} = {v!r}\n" for k, v in source.items())
+    path = folder / "several.toml"
+    path.write_text(text)
     return path
 
 
@@ -69,14 +85,21 @@ def files(folder: Path) -> list[str]:
 
 def test_file_comes_with_its_record(tmp_path: Path, walk: bytes) -> None:
     (tmp_path / "mine.mp4").write_bytes(walk)
-    stated = '[video.stated]\nwidth = 160\nheight = 96\nfps = 60\nlicence = "CC0"\n'
+    stated = "width = 160\nheight = 96\nfps = 29.97\n"
     manifest = manifest_of(tmp_path, {"kind": "file", "path": "mine.mp4"}, stated=stated)
     (fetched,) = fetch_videos([], manifest=manifest, out=tmp_path / "out")
-    assert files(tmp_path) == ["walk.json", "walk.mp4"]
+    assert files(tmp_path) == WHOLE
     assert fetched.path.read_bytes() == walk
     record = json.loads(fetched.record_path.read_text())
     assert record["source"] == {"kind": "file", "url": "mine.mp4"}
-    assert (record["name"], record["city"], record["licence"]) == ("walk", "Ghent", "CC0")
+    assert (record["name"], record["city"], record["asked"]) == ("walk", "Ghent", {})
+    assert record["licence"] == {
+        "seen": None,
+        "shown_by_platform": False,
+        "stated": "CC0",
+        "stated_by": "its author",
+        "accepted": None,
+    }
     assert record["file"] == {
         "name": "walk.mp4",
         "size_bytes": len(walk),
@@ -86,7 +109,7 @@ def test_file_comes_with_its_record(tmp_path: Path, walk: bytes) -> None:
     assert (measured["frames"], measured["rate"]) == (40, "30000/1001")
     assert (measured["width"], measured["height"], measured["codec"]) == (160, 96, "h264")
     assert set(record["tools"]) == {"python", "wtours", "av", "yt-dlp", "libavformat"}
-    assert "stated as 60 frames per second, has 29.970" in fetched.notes
+    assert record["verification"]["faults"] == record["verification"]["notes"] == []
     assert read_provenance(fetched.path) == fetched.record
     assert "walk: fetched" in describe(fetched)
 
@@ -110,10 +133,10 @@ def test_http_comes_whole_and_leaves_nothing_else(tmp_path: Path, site: Site) ->
     told: list[tuple[Any, ...]] = []
     fetched = fetch(tmp_path, http(site), progress=lambda *step: told.append(step))
     assert fetched.path.read_bytes() == site.content
-    assert files(tmp_path) == ["walk.json", "walk.mp4"]
+    assert files(tmp_path) == WHOLE
     size_bytes = len(site.content)
     assert ("walk", "fetching", size_bytes, size_bytes) in told
-    assert told[-1] == ("walk", "hashing", size_bytes, size_bytes)
+    assert told[-1] == ("walk", "verifying", size_bytes, size_bytes)
     assert fetched.record.platform["etag"] == '"first"'
 
 
@@ -165,7 +188,7 @@ def test_next_run_goes_on_where_the_last_one_gave_up(tmp_path: Path, site: Site)
     assert (plan.status, plan.have_bytes) == ("to resume", half)
     assert fetch(tmp_path, http(site)).path.read_bytes() == site.content
     assert site.sent_bytes == len(site.content)
-    assert files(tmp_path) == ["walk.json", "walk.mp4"]
+    assert files(tmp_path) == WHOLE
 
 
 def test_broken_video_gets_no_final_name(tmp_path: Path, site: Site) -> None:
@@ -177,7 +200,7 @@ def test_broken_video_gets_no_final_name(tmp_path: Path, site: Site) -> None:
 
 def test_hash_of_the_manifest_is_asked_for(tmp_path: Path, site: Site) -> None:
     right = hashlib.sha256(site.content).hexdigest()
-    with pytest.raises(WtoursError, match=f"is {right}, the manifest asks for {'0' * 64}"):
+    with pytest.raises(WtoursError, match=f"is {right}, that of the manifest is {'0' * 64}"):
         fetch(tmp_path, {**http(site), "sha256": "0" * 64})
     assert fetch(tmp_path, {**http(site), "sha256": right}).status == "fetched"
 
@@ -193,31 +216,110 @@ def test_next_source_is_tried_and_every_failure_told(tmp_path: Path, site: Site)
 
 def test_one_failure_keeps_no_other_from_coming(tmp_path: Path, walk: bytes) -> None:
     (tmp_path / "b.mp4").write_bytes(walk)
-    text = "".join(
-        f'[[video]]\nname = "{name}"\n[[video.source]]\nkind = "file"\npath = "{name}.mp4"\n'
-        for name in "abc"
-    )
-    (tmp_path / "mine.toml").write_text(text)
+    manifest = several(tmp_path, *({"kind": "file", "path": f"{name}.mp4"} for name in "abc"))
     finished: list[str] = []
-    with pytest.raises(WtoursError, match=r"2 of 3 videos could not be fetched: a: .*; c: "):
+    with pytest.raises(WtoursError, match=r"2 videos could not be fetched: a: .*; c: "):
         fetch_videos(
             [],
-            manifest=tmp_path / "mine.toml",
+            manifest=manifest,
             out=tmp_path / "out",
             finished=lambda fetched: finished.append(fetched.name),
         )
     assert finished == ["b"]
 
 
-def test_plan_touches_nothing(tmp_path: Path, site: Site) -> None:
-    manifest = read_manifest(
-        manifest_of(tmp_path, {"kind": "file", "path": "none.mp4"}, http(site))
+def test_video_that_is_not_as_stated_is_kept_but_not_handed_on(tmp_path: Path, site: Site) -> None:
+    """What came is good for --force, which downloads nothing again and leaves its trace."""
+    manifest = manifest_of(tmp_path, http(site), stated="fps = 60\n")
+    out, forced = tmp_path / "out", replace(QUICK, force=True)
+    with pytest.raises(WtoursError, match=r"must not be used: .*29\.97.*60.*--force") as caught:
+        fetch_videos([], manifest=manifest, out=out, settings=QUICK)
+    assert files(tmp_path) == ["walk.mp4.part", "walk.mp4.part.json"]
+    (fetched,) = fetch_videos([], manifest=manifest, out=out, settings=forced)
+    assert site.sent_bytes == len(site.content)
+    (fault,) = fetched.record.verification["faults"]
+    assert fault in str(caught.value)
+    assert fetched.record.verification["forced"] is True
+    (again,) = fetch_videos([], manifest=manifest, out=out, settings=QUICK)
+    assert fetched.notes == again.notes == (f"forced, although {fault}",)
+
+
+def test_damaged_video_is_not_to_be_forced(tmp_path: Path, site: Site) -> None:
+    site.content = site.content[: len(site.content) // 2]
+    with pytest.raises(WtoursError, match="gave no usable video"):
+        fetch(tmp_path, http(site), settings=replace(QUICK, force=True))
+    assert files(tmp_path) == []
+
+
+def test_condemned_video_is_not_taken_for_good(tmp_path: Path, site: Site) -> None:
+    fetched = fetch(tmp_path, http(site))
+    values = json.loads(fetched.record_path.read_text())
+    values["verification"]["faults"] = ["walk.mp4: its picture is black"]
+    fetched.record_path.write_text(json.dumps(values))
+    with pytest.raises(WtoursError, match=r"walk\.mp4 must not be used: .*its picture is black"):
+        fetch(tmp_path, http(site))
+
+
+def test_other_hash_in_the_manifest_than_fetched_is_told(tmp_path: Path, site: Site) -> None:
+    fetch(tmp_path, http(site))
+    with pytest.raises(WtoursError, match=f"the manifest asks for {'0' * 64}"):
+        fetch(tmp_path, {**http(site), "sha256": "0" * 64})
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 5])
+def test_several_at_once_come_as_one_after_the_other(
+    tmp_path: Path, site: Site, walk: bytes, jobs: int
+) -> None:
+    manifest = several(tmp_path, *(http(site) for _ in range(5)))
+    site.drip_s = 0.01
+    told: list[str] = []
+    settings = replace(QUICK, jobs=jobs)
+    fetched = fetch_videos(
+        [],
+        manifest=manifest,
+        out=tmp_path / "out",
+        settings=settings,
+        progress=lambda name, *step: told.append(name),
     )
-    (plan,) = plan_fetch([], manifest=manifest, out=tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    assert [one.name for one in fetched] == list("abcde")
+    assert all(one.path.read_bytes() == walk for one in fetched)
+    assert set(told) == set("abcde")
+    changes = sum(a != b for a, b in pairwise(told))
+    assert (changes == 4) is (jobs == 1)  # with more, their progress is mixed
+    attribution = (tmp_path / "out" / "ATTRIBUTION.md").read_text()
+    assert attribution.count(site.url) >= 5
+
+
+def test_interrupted_run_of_several_leaves_parts_and_whole_videos(
+    tmp_path: Path, site: Site, walk: bytes
+) -> None:
+    manifest = several(tmp_path, *(http(site) for _ in range(4)))
+    site.drip_s = 0.02
+
+    def interrupt(fetched: Fetched) -> None:
+        raise KeyboardInterrupt
+
+    options: dict[str, Any] = {"manifest": manifest, "out": tmp_path / "out"}
+    settings = replace(QUICK, jobs=2)
+    with pytest.raises(KeyboardInterrupt):
+        fetch_videos([], **options, settings=settings, finished=interrupt)
+    assert not any(name.endswith(".lock") for name in files(tmp_path))
+    site.drip_s = 0
+    fetched = fetch_videos([], **options, settings=settings)
+    assert all(one.path.read_bytes() == walk for one in fetched)
+    expected = sorted([*(f"{n}.{e}" for n in "abcd" for e in ("json", "mp4")), "ATTRIBUTION.md"])
+    assert files(tmp_path) == expected
+
+
+def test_second_run_at_the_same_time_is_sent_away(tmp_path: Path, site: Site) -> None:
+    """Whoever comes second gets a sentence, touches nothing, and may try again later."""
+    landing = Landing(folder=tmp_path / "out", name="walk")
+    landing.folder.mkdir()
+    with landing.held(), pytest.raises(WtoursError, match="is being fetched by another run"):
+        fetch(tmp_path, http(site))
     assert site.asked == []
-    assert plan.origins == (str(tmp_path / "none.mp4"), site.url)
-    assert describe(plan).startswith(f"walk: {tmp_path / 'none.mp4'} or {site.url} -> ")
+    assert fetch(tmp_path, http(site)).status == "fetched"
+    assert files(tmp_path) == WHOLE
 
 
 def test_full_disk_is_told_before_and_while_writing(
@@ -256,20 +358,20 @@ def test_folder_that_cannot_be_used_is_named(tmp_path: Path, site: Site) -> None
 def test_killed_between_record_and_name_is_finished_by_the_next(
     tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from wtours.fetch import videos
+    from wtours.fetch import one_video
 
     def die(part: Path, final: Path) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(videos, "put_in_place", die)
+        patch.setattr(one_video, "put_in_place", die)
         with pytest.raises(KeyboardInterrupt):
             fetch(tmp_path, http(site))
     assert files(tmp_path) == ["walk.json", "walk.mp4.part", "walk.mp4.part.json"]
     asked = len(site.asked)
     assert fetch(tmp_path, http(site)).path.read_bytes() == site.content
     assert len(site.asked) == asked  # the part was whole
-    assert files(tmp_path) == ["walk.json", "walk.mp4"]
+    assert files(tmp_path) == WHOLE
 
 
 def test_sample_walk_is_rendered_with_its_truth(
@@ -286,6 +388,6 @@ def test_sample_walk_is_rendered_with_its_truth(
     monkeypatch.setattr(sample_walk, "render_sample_walk", render)
     told: list[tuple[Any, ...]] = []
     fetched = fetch(tmp_path, {"kind": "rendered"}, progress=lambda *step: told.append(step))
-    assert files(tmp_path) == ["walk.json", "walk.mp4", "walk.truth.json"]
+    assert files(tmp_path) == [*WHOLE, "walk.truth.json"]
     assert fetched.record.source == {"kind": "rendered", "url": "rendered by this package"}
     assert ("walk", "rendering", 1000, 1000) in told

@@ -88,7 +88,10 @@ FAULTS = {
     "no name": (GOOD.replace('name = "walk"\n', ""), ["video 1: the key 'name' is missing"]),
     "no source": ('[[video]]\nname = "walk"\n', ["(walk): it has no source", "rendered"]),
     "no kind": (GOOD.replace('kind = "youtube"\n', ""), ["the key 'kind' is missing"]),
-    "unknown kind": (GOOD.replace("youtube", "yuotube"), ["kind is 'yuotube'", "youtube, figshare, http"]),
+    "unknown kind": (
+        GOOD.replace("youtube", "yuotube"),
+        ["kind is 'yuotube'", "youtube, figshare, http"],
+    ),
     "no id": (GOOD.replace('id = "-bcdefghij_"\n', ""), ["the key 'id' is missing"]),
     "bad id": (GOOD.replace("-bcdefghij_", "watch?v=abc"), ["id is 'watch?v=abc'", "11"]),
     "wrong type": (GOOD.replace('"walk"', "7"), ["video 1: name is 7"]),

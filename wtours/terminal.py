@@ -1,0 +1,120 @@
+"""Tables on the terminal: what a command found, as rows that a person reads."""
+
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from wtours.progress import duration_text, size_text
+
+if TYPE_CHECKING:
+    from wtours.doctor import Finding
+    from wtours.fetch import Planned
+    from wtours.integrity import Verification
+    from wtours.shard_estimate import Estimate
+
+_MARKS = {"ok": "ok", "note": "[yellow]note[/yellow]", "fault": "[red]fault[/red]"}
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
+    """Print rows under headings, as wide as the terminal; on no terminal, as wide as they are."""
+    table = Table(*headings, title=title or None, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    console.print(table, width=None if console.is_terminal else 160)
+
+
+def note(name: str, text: str) -> None:
+    """Say on stderr what a user should know of a video."""
+    print(f"note: {name}: {text}", file=sys.stderr)
+
+
+def print_plans(plans: Sequence["Planned"], out: Path) -> None:
+    """Print what would be fetched: per video source, size, format, terms and place; the total."""
+    from wtours.fetch.plan import format_text
+
+    print_table(
+        ("video", "status", "from", "size", "format", "licence", "to"),
+        (
+            (
+                plan.name,
+                plan.status,
+                escape(plan.offer.source.origin) if plan.offer else "",
+                "unknown" if plan.size_bytes is None else size_text(plan.size_bytes),
+                escape(format_text(plan.offer)),
+                escape((plan.licence and plan.licence.name) or ""),
+                escape(str(plan.target)),
+            )
+            for plan in plans
+        ),
+    )
+    for plan in plans:
+        for text in (*plan.faults, *plan.notes):
+            note(plan.name, text)
+    unknown = sum(plan.size_bytes is None for plan in plans)
+    missing_bytes = sum(plan.missing_bytes for plan in plans)
+    print(
+        f"{len(plans)} videos: {size_text(missing_bytes)} to fetch"
+        + (f", and {unknown} of unknown size" if unknown else "")
+        + f"; {size_text(free_bytes(out))} are free for {out}"
+    )
+
+
+def print_verification(verification: "Verification") -> None:
+    """Print what was measured of a video beside what manifest and platform say of it."""
+    print_table(
+        ("", "measured", "manifest", "platform", ""),
+        (
+            (
+                one.name,
+                escape(one.measured),
+                escape(one.stated),
+                escape(one.said),
+                _MARKS[one.verdict],
+            )
+            for one in verification.checks
+        ),
+        title=escape(str(verification.path)),
+    )
+
+
+def print_estimate(expected: "Estimate", out: Path) -> None:
+    """Print what sharding would make, video by video, and the total."""
+    print_table(
+        ("video", "frames", "pictures", "size", "time"),
+        (
+            (
+                one.name,
+                f"{one.frames:,}",
+                f"{one.pictures:,}",
+                size_text(one.size_bytes),
+                duration_text(one.work_s),
+            )
+            for one in expected.videos
+        ),
+    )
+    print(
+        f"{out} would hold {expected.pictures:,} pictures, about {size_text(expected.size_bytes)}, "
+        f"in about {duration_text(expected.work_s)}"
+    )
+
+
+def print_findings(findings: Sequence["Finding"]) -> None:
+    """Print what the doctor found, and what to type about it."""
+    table = Table("", "found", "what to do", box=None)
+    for finding in findings:
+        mark = "ok" if finding.ok else "[bold]mend[/bold]"
+        table.add_row(f"{mark} {finding.name}", escape(finding.text), escape(finding.remedy or ""))
+    Console().print(table)
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the room where `folder` is, or would be made."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(there).free
