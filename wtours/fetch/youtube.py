@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,7 +18,7 @@ from wtours.fetch.formats import choose_format, describe_choice, prefer_codec, w
 from wtours.fetch.landing import Arrival, Landing, room_on_disk
 from wtours.fetch.offer import Offer
 from wtours.fetch.settings import Codec, FetchSettings, StepProgress
-from wtours.fetch.youtube_faults import explain_fault, format_missing
+from wtours.fetch.youtube_faults import explain_fault, format_missing, waiting_helps
 from wtours.fetch.youtube_transfer import Part, SetbackError, transfer
 from wtours.manifest import Source
 
@@ -220,12 +221,17 @@ def _options(settings: FetchSettings, heard: list[str]) -> dict[str, Any]:
         "updatetime": False,
         "retries": 0,  # of a transfer: bring_youtube makes the attempts
         "extractor_retries": settings.retries,
-        "retry_sleep_functions": {"extractor": lambda n: settings.wait_s(n + 1)},
+        "retry_sleep_functions": {"extractor": partial(_look_up_wait_s, settings, heard)},
         "socket_timeout": settings.timeout_s,
         "sleep_interval_requests": settings.sleep_s,
         "ratelimit": settings.rate_limit_bytes_s,
         **cookie_options(settings),
     }
+
+
+def _look_up_wait_s(settings: FetchSettings, heard: list[str], n: int) -> float:
+    """Seconds before yt-dlp's next question, where its last warning says why one is needed."""
+    return settings.wait_s(n + 1) if not heard or waiting_helps(heard[-1]) else 0.0
 
 
 class _Listener:

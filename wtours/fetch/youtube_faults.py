@@ -11,7 +11,7 @@ from typing import Any
 
 from wtours.errors import WtoursError
 from wtours.fetch.formats import CODEC_NAMES, codecs_on_offer, fewest_lines, slowest_rate
-from wtours.fetch.landing import DiskFullError
+from wtours.fetch.landing import DiskFullError, UnreachableError
 from wtours.fetch.settings import FetchSettings
 
 _YOUTUBE_EXTRA = "pip install --upgrade 'wtours[youtube]' yt-dlp"
@@ -21,7 +21,7 @@ _EXPORT = (
     "sign in to YouTube in a private window, export its cookies to a file, close the window, and "
     "use --cookies FILE"
 )
-_SIGN_IN = r"sign in|log in|not a bot|private|members|join this channel|age|available|account"
+_SIGN_IN = r"sign in|log in|not a bot|private|members|join this channel|available|account"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,8 @@ class Fault:
     """Regular expression that one of the warnings before the error must also hold."""
     meaning: str
     remedy: str
+    kind: type[WtoursError] = WtoursError
+    """UnreachableError where YouTube would answer the same for every other video."""
 
     def fits(self, text: str, heard: Sequence[str]) -> bool:
         """Whether this is what an error with these warnings before it means."""
@@ -49,6 +51,7 @@ FAULTS = (
         wording=r"no space left on device|disk quota exceeded",
         meaning="no room is left on the disk",
         remedy="free some room or name another folder with --out; what is there will be continued",
+        kind=DiskFullError,
     ),
     Fault(
         name="cookies no longer valid",
@@ -91,6 +94,7 @@ FAULTS = (
         meaning="YouTube takes this machine for a bot and asks it to sign in",
         remedy=f"show it a signed-in account with {_COOKIES}; or fetch from a network at home, "
         f"since data centres are refused often; or {_OTHER_SOURCE}",
+        kind=UnreachableError,
     ),
     Fault(
         name="age gate",
@@ -155,16 +159,18 @@ FAULTS = (
         meaning="YouTube refuses because too much was asked for in a short time",
         remedy="wait an hour and run the same command again with --sleep 10 and --jobs 1: it goes "
         "on where it stopped",
+        kind=UnreachableError,
     ),
     Fault(
         name="address blocked",
         wording=r"your ip is likely being blocked",
         meaning="YouTube gives this machine's network false answers: it is blocked",
         remedy=f"fetch from another network; or {_OTHER_SOURCE}",
+        kind=UnreachableError,
     ),
     Fault(
         name="removed",
-        wording=r"(has been|was) (removed|deleted)|no longer available|copyright claim"
+        wording=r"(has been|was) (removed|deleted)|no longer available|copyright (claim|grounds)"
         r"|isn.{1,8}t available any ?more",
         meaning="the video was removed from YouTube",
         remedy=_OTHER_SOURCE,
@@ -174,6 +180,7 @@ FAULTS = (
         wording=r"proxy|tunnel connection failed|socks",
         meaning="the proxy that this machine is told to use refuses or cannot be reached",
         remedy="correct or unset HTTPS_PROXY, HTTP_PROXY and ALL_PROXY in the environment",
+        kind=UnreachableError,
     ),
     Fault(
         name="name resolution",
@@ -182,6 +189,7 @@ FAULTS = (
         meaning="the name of YouTube's server is not found",
         remedy="check this machine's connection to the internet (and its proxy settings), then run "
         "the same command again",
+        kind=UnreachableError,
     ),
     Fault(
         name="TLS",
@@ -190,6 +198,7 @@ FAULTS = (
         meaning="the encrypted connection to YouTube cannot be trusted, or is not made",
         remedy="check the clock of this machine and its certificates (pip install --upgrade "
         "certifi), and whether its network opens encrypted connections",
+        kind=UnreachableError,
     ),
     Fault(
         name="unreachable",
@@ -199,6 +208,7 @@ FAULTS = (
         meaning="YouTube cannot be reached, or the connection breaks off",
         remedy="check this machine's connection and run the same command again, with more "
         "--retries if need be: it goes on from there",
+        kind=UnreachableError,
     ),
     Fault(
         name="refused (403)",
@@ -282,6 +292,17 @@ NO_FORMATS = (
 """Why formats are missing: told by the warnings before the error."""
 
 
+def find_fault(error: str, heard: Sequence[str]) -> Fault | None:
+    """Return the row of the table that an error belongs to, or None where no row knows it."""
+    return next((fault for fault in (*NO_FORMATS, *FAULTS) if fault.fits(error, heard)), None)
+
+
+def waiting_helps(error: str) -> bool:
+    """Whether the same question may be answered in a minute."""
+    fault = find_fault(error, ())
+    return fault is None or fault.name not in ("name resolution", "TLS", "proxy")
+
+
 def explain_fault(url: str, error: str, heard: Sequence[str]) -> WtoursError:
     """Return our error for one of yt-dlp's.
 
@@ -291,10 +312,10 @@ def explain_fault(url: str, error: str, heard: Sequence[str]) -> WtoursError:
         heard: what yt-dlp warned of before; it tells why formats are missing or cookies of no use.
     """
     text = _plain_text(error)
-    for fault in (*NO_FORMATS, *FAULTS):
-        if fault.fits(text, heard):
-            kind = DiskFullError if fault.name == "disk full" else WtoursError
-            return kind(f'{url}: {fault.meaning} ("{_first_sentence(text)}")', remedy=fault.remedy)
+    fault = find_fault(text, heard)
+    if fault is not None:
+        said = f'{url}: {fault.meaning} ("{_first_sentence(text)}")'
+        return fault.kind(said, remedy=fault.remedy)
     return WtoursError(
         f"{url}: {_first_sentence(text)}",
         remedy=f"if the video plays in a browser, yt-dlp may be too old: {_YOUTUBE_EXTRA}",
@@ -336,12 +357,12 @@ def format_missing(url: str, info: dict[str, Any], settings: FetchSettings) -> W
 
 
 def _plain_text(error: str) -> str:
-    """An error without colours, "ERROR:" and the name of the extractor."""
+    """An error without colours, "ERROR:", the name of the extractor and the video's id."""
     text = re.sub(r"\x1b\[[\d;]*m", "", error).strip()
-    return re.sub(r"^(ERROR: )?\s*(\[[\w:+]+\] )?", "", text)
+    return re.sub(r"^(ERROR: )?\s*(\[[\w:+]+\] )?([\w-]{11}: )?", "", text)
 
 
 def _first_sentence(text: str) -> str:
     """Return the error up to yt-dlp's advice, which names options that are not ours."""
-    advice = r"\. (?=Use --|See |It is recommended)|\s*\(caused by|; please report|\s+See  http|\n"
-    return re.split(advice, text)[0].strip()[:200]
+    advice = r"\. (?=Use --|See |It is rec|You might)|\s*\(caused by|; please report|\s+See  http"
+    return re.split(advice, re.sub(r"\.?\s*\n\s*", ". ", text))[0].strip()[:200]
