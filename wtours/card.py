@@ -77,10 +77,12 @@ def write_card(
         sets=sets,
         videos=videos,
     )
-    attribution = _write_attribution(facts, out)
+    # All is made before any of it is written.
     croissant = json.dumps(_croissant(facts), indent=2, ensure_ascii=False) + "\n"
+    readme = f"---\n{_header(facts).to_yaml()}\n---\n\n{card_text(facts)}\n"
+    attribution = _write_attribution(facts, out)
     write_whole(files[1], croissant)
-    write_whole(files[0], f"---\n{_header(facts).to_yaml()}\n---\n\n{card_text(facts)}\n")
+    write_whole(files[0], readme)
     return CardFiles(
         readme=files[0], croissant=files[1], attribution=attribution, notes=_notes(facts)
     )
@@ -158,7 +160,7 @@ def _licence_header(videos: Sequence[VideoNumbers]) -> dict[str, Any]:
         return {
             "license": "other",
             "license_name": "see-attribution",
-            "license_details": f"of each video its own, see {ATTRIBUTION_FILE}: {details}",
+            "license_details": f"see {ATTRIBUTION_FILE}: {details}",
         }
     (hub_id,) = ids
     return {"license": hub_id} | ({"license_details": details} if hub_id == "cc" else {})
@@ -211,6 +213,15 @@ def _notes(facts: CardFacts) -> tuple[str, ...]:
     unknown = [video.record.name for video in facts.videos if _hub_id(video) == "unknown"]
     if unknown:
         notes.append(f"the licence is not known, so it may not be published: {', '.join(unknown)}")
+    others = [video.record.name for video in facts.videos if _hub_id(video) == "other"]
+    if others:
+        notes.append(
+            "the licence is no Creative Commons one, so look whether it may be published: "
+            + ", ".join(others)
+        )
+    forced = [video.record.name for video in facts.videos if video.faults]
+    if forced:
+        notes.append(f"the video has faults, which the card tells: {', '.join(forced)}")
     if facts.uncovered:
         notes.append(f"faces were not covered: {', '.join(facts.uncovered)}")
     return tuple(notes)

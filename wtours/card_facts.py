@@ -43,6 +43,12 @@ class VideoNumbers:
         city = (self.record.provenance or {}).get("city")
         return one_line(city) or None if isinstance(city, str) else None
 
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What the last check of the video found, although it was used all the same."""
+        check = (self.record.provenance or {}).get("verification") or {}
+        return tuple(one_line(fault) for fault in check.get("faults") or ())
+
 
 @dataclass(frozen=True, kw_only=True)
 class CardFacts:

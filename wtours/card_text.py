@@ -79,6 +79,12 @@ def limits(facts: CardFacts) -> tuple[str, ...]:
         "Lightness and sharpness are those of encoded video, after the camera's own exposure and "
         "grading; they do not measure light.",
     ]
+    found += [
+        f"The check of the video {plain(video.record.name)} found faults, and it was used all the "
+        f"same: {plain('; '.join(video.faults))}."
+        for video in facts.videos
+        if video.faults
+    ]
     terms = [video.credit.terms for video in facts.videos if video.credit is not None]
     if any(one is not None and one.forbids_changes for one in terms):
         found.append(
@@ -156,7 +162,8 @@ def _flat(settings: Mapping[str, Any], start: str = "") -> Iterable[tuple[str, o
         if isinstance(value, Mapping):
             yield from _flat(value, f"{start}{key}.")
         else:
-            yield f"{start}{key}", "off" if value is None else value
+            absent = "not set" if start else "off"
+            yield f"{start}{key}", absent if value is None else value
 
 
 def _reading(facts: CardFacts) -> str:

@@ -44,6 +44,8 @@ class Credit:
     platform_id: str | None
     """What the source calls it."""
     sha256: str | None
+    remark: str | None
+    """Of the manifest."""
 
     @property
     def terms(self) -> CreativeCommons | None:
@@ -94,6 +96,7 @@ def _credit(provenance: Mapping[str, Any]) -> Credit:
         fetched_utc=provenance["fetched_utc"],
         platform_id=provenance["source"].get("id"),
         sha256=provenance["file"]["sha256"],
+        remark=_first(provenance["stated"], "remark"),
     )
 
 
@@ -136,6 +139,7 @@ def _entry(name: str, credit: Credit, *, changed: str) -> str:
         ("Fetched", credit.fetched_utc),
         ("Id", plain(credit.platform_id) if credit.platform_id else None),
         ("SHA-256 of the video", credit.sha256),
+        ("Remark", plain(credit.remark) if credit.remark else None),
     ]
     lines = [f"- {what}: {text}" for what, text in rows if text is not None]
     return "\n".join((f"## {plain(name)}", "", *lines, ""))

@@ -7,12 +7,13 @@ files are relative to croissant.json, so that the description moves with the set
 from collections.abc import Mapping, Sequence
 from datetime import date
 from glob import escape
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 
-from wtours.shards import ShardSet
+from wtours.shards import ShardError, ShardSet
+from wtours.shards.reader import AGAIN
 from wtours.shards.schema import (
     ATTRIBUTION_FILE,
     CUTS_FILE,
@@ -117,6 +118,9 @@ def describe_sets(
         url: page of the data set, if it has one yet.
         limits: what a user should not rely on.
         privacy: what is known of persons in the pictures.
+
+    Raises:
+        ShardError: a file that a set's record lists is missing.
     """
     people = [
         {"@type": "sc:Organization", "name": who} | ({"url": where} if where else {})
@@ -154,8 +158,7 @@ def _distribution(sets: Mapping[PurePosixPath, ShardSet]) -> list[dict[str, Any]
         hashes = {**record.tables, **record.documents}
         hashes[RECORD_FILE] = file_sha256(shard_set.folder / RECORD_FILE)
         for file, digest in hashes.items():
-            size_bytes = (shard_set.folder / file).stat().st_size
-            files.append(_file(folder / file, digest, size_bytes))
+            files.append(_file(folder / file, digest, _size_of(shard_set.folder / file)))
         for tar in record.tars:
             files.append(_file(folder / tar.name, tar.sha256, tar.size_bytes))
             tars.append({"@id": str(folder / tar.name)})
@@ -166,6 +169,13 @@ def _distribution(sets: Mapping[PurePosixPath, ShardSet]) -> list[dict[str, Any]
         _file_set("cuts-files", _tables(sets, CUTS_FILE)),
         _file_set("picture-files", pictures),
     ]
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        raise ShardError(f"{path} is missing", remedy=AGAIN) from None
 
 
 def _file(path: PurePosixPath, digest: str, size_bytes: int) -> dict[str, Any]:

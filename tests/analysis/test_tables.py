@@ -72,6 +72,7 @@ def provenance(url: str, **licence: object) -> dict[str, object]:
         "source": {"kind": "any", "url": url},
         "fetched_utc": "2025-01-01T00:00:00Z",
         "licence": known | licence,
+        "stated": {},
         "platform": {},
         "file": {"sha256": "0" * 64},
     }

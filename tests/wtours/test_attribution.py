@@ -122,6 +122,11 @@ def test_several_authors_are_all_named(tmp_path: Path) -> None:
     assert "- Creator: Ann One, Bo Two\n" in page_of(tmp_path)
 
 
+def test_a_remark_of_the_manifest_is_kept(tmp_path: Path) -> None:
+    write_record(tmp_path, "walk", stated={"remark": "No terms are stated\nof *two* pictures."})
+    assert r"- Remark: No terms are stated of \*two\* pictures." in page_of(tmp_path)
+
+
 def test_other_files_do_not_disturb(tmp_path: Path) -> None:
     write_record(tmp_path, "walk")
     alone = page_of(tmp_path)

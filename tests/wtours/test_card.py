@@ -234,6 +234,10 @@ def remove_index(venice: Path) -> None:
     (venice / "index.parquet").unlink()
 
 
+def remove_attribution(venice: Path) -> None:
+    (venice / "ATTRIBUTION.md").unlink()
+
+
 def break_provenance(venice: Path) -> None:
     path = venice / "dataset.json"
     values = json.loads(path.read_text(encoding="utf-8"))
@@ -243,7 +247,11 @@ def break_provenance(venice: Path) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "sentence"),
-    [(remove_index, r"index\.parquet is missing"), (break_provenance, r"venice\.json lacks")],
+    [
+        (remove_index, r"index\.parquet is missing"),
+        (remove_attribution, r"ATTRIBUTION\.md is missing"),
+        (break_provenance, r"venice\.json lacks"),
+    ],
 )
 def test_a_damaged_set_is_named_and_nothing_is_written(
     folder: Path, damage: Callable[[Path], None], sentence: str
@@ -251,7 +259,33 @@ def test_a_damaged_set_is_named_and_nothing_is_written(
     damage(folder / "venice")
     with pytest.raises(WtoursError, match=sentence):
         write_card(folder, folder)
-    assert not (folder / "README.md").exists()
+    assert sorted(path.name for path in folder.iterdir()) == ["venice", "zurich"]
+
+
+def test_faults_that_a_check_found_are_told(tmp_path: Path) -> None:
+    faults = {"forced": True, "faults": ["1 h 50 min of picture in 3 h 40 min", "black tail"]}
+    record = record_of("venice", verification=faults)
+    make_published_set(tmp_path / "venice", record=record)
+    card = write_card(tmp_path, tmp_path)
+    assert (
+        "- The check of the video venice found faults, and it was used all the same: 1 h 50 min "
+        "of picture in 3 h 40 min; black tail.\n"
+    ) in card.readme.read_text(encoding="utf-8")
+    assert any("faults" in note and "venice" in note for note in card.notes)
+
+
+@pytest.mark.parametrize(
+    ("licence", "sentence"),
+    [
+        (NOT_STATED, "the licence is not known, so it may not be published: walk"),
+        (STATED | {"stated": "MIT"}, "look whether it may be published: walk"),
+    ],
+)
+def test_licences_that_may_forbid_publication_are_noted(
+    tmp_path: Path, licence: dict[str, Any], sentence: str
+) -> None:
+    make_published_set(tmp_path / "walk", record=record_of("walk", licence=licence))
+    assert any(sentence in note for note in write_card(tmp_path, tmp_path).notes)
 
 
 def test_titles_of_others_cannot_break_the_card(tmp_path: Path) -> None:

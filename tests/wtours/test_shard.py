@@ -304,6 +304,7 @@ def provenance(name: str, sha256: str) -> dict[str, Any]:
             "accepted": None,
         },
         "stated": {},
+        "asked": {},
         "platform": {"title": "A walk", "channel": "Walks"},
         "file": {"name": f"{name}.mp4", "size_bytes": 1, "sha256": sha256},
         "measured": {},
