@@ -40,7 +40,10 @@ def cookie_options(settings: FetchSettings) -> dict[str, Any]:
 
 
 def read_cookies(path: Path, *, now_s: float | None = None) -> str:
-    """Return the text of a cookies file, once it is known to help.
+    """Return a cookies file as yt-dlp takes it, once it is known to help.
+
+    Some exporters leave the first line out, or let the second column contradict the domain, on
+    which Python's reader stumbles; both are mended in what is returned.
 
     Args:
         path: a file in Netscape's format.
@@ -60,7 +63,8 @@ def read_cookies(path: Path, *, now_s: float | None = None) -> str:
     if all(0 < end_s <= (time.time() if now_s is None else now_s) for end_s in ends_s):
         last = datetime.fromtimestamp(max(ends_s), UTC).strftime("%Y-%m-%d")
         raise _unfit(path, f"its cookies of youtube.com have expired, the last of them on {last}")
-    return text if text.startswith(("# Netscape HTTP Cookie", "# HTTP Cookie")) else _HEADER + text
+    lines = ["\t".join((domain, _dotted(domain), *more)) for domain, _, *more in filter(None, rows)]
+    return _HEADER + "".join(f"{line}\n" for line in lines)
 
 
 def parse_browser(text: str) -> tuple[str, str | None, None, None]:
@@ -112,6 +116,11 @@ def _columns(path: Path, number: int, line: str) -> list[str]:
     if not re.fullmatch(r"(\d+(\.\d+)?)?", columns[4]):
         raise _unfit(path, f"line {number} says {columns[4]!r} where a time of expiry belongs")
     return columns
+
+
+def _dotted(domain: str) -> str:
+    """The second column: whether subdomains may see the cookie, which a leading dot says too."""
+    return "TRUE" if domain.startswith(".") else "FALSE"
 
 
 def _is_youtubes(domain: str) -> bool:
