@@ -360,8 +360,8 @@ def test_first_bytes_are_judged_together(tmp_path: Path, site: Site) -> None:
 
 
 def test_slow_drip_brings_the_file(tmp_path: Path, site: Site) -> None:
-    site.drip_s = 0.1  # pauses shorter than the time limit, together longer
-    settings = FetchSettings(timeout_s=0.6, retries=0)
+    site.drip_s = 0.06  # pauses shorter than the time limit, together longer
+    settings = FetchSettings(timeout_s=0.4, retries=0)
     assert brought(tmp_path, site.url, settings) == CONTENT
 
 
@@ -387,7 +387,7 @@ def test_silence_is_given_up_and_said(tmp_path: Path) -> None:
 
 def test_speed_is_held_to_the_limit(tmp_path: Path, site: Site) -> None:
     """Over an interruption too; the time that it takes is not made up for."""
-    limit_bytes_s = 150_000
+    limit_bytes_s = 200_000
     site.cuts = [60_000]
     settings = FetchSettings(rate_limit_bytes_s=limit_bytes_s, retries=1, first_wait_s=0)
     began_s = time.monotonic()
