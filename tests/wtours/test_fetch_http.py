@@ -1,8 +1,10 @@
 """A file comes whole from any web server that lets it, or not at all and with a reason."""
 
 import random
+import shutil
 import socket
 import ssl
+import subprocess
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -311,6 +313,7 @@ def test_range_that_is_longer_than_it_says_is_not_joined(tmp_path: Path, site: S
         (b"<!DOCTYPE html><html>Sign in</html>", "video/mp4", "a web page (HTML)"),
         (b'{"error": "quota"}', "application/json", "a page (application/json)"),
         (b'{"error": "quota"}', "application/octet-stream", "a text answer (XML or JSON)"),
+        (b"try again later", "text/plain", "text"),
         (b"", "video/mp4", "an empty file"),
     ],
 )
@@ -321,9 +324,14 @@ def test_what_is_no_video_is_refused_and_leaves_nothing(
     site.content, site.content_type, site.head_status = body, kind, head_status
     assert f"sends {words} instead of a video" in refusal(tmp_path, site.url).message
     assert names(tmp_path) == []
-    if head_status == 405 or kind.startswith("text") or not body:
+    if head_status == 405 or kind == "text/html" or not body:
         with pytest.raises(WtoursError, match="instead of a video"):
             ask_http(source(site.url), QUICK)
+
+
+def test_video_of_a_kind_unknown_to_its_server_comes(tmp_path: Path, site: Site) -> None:
+    site.content_type = "text/plain; charset=utf-8"
+    assert brought(tmp_path, site.url) == CONTENT
 
 
 def test_page_in_between_does_not_cost_the_part(tmp_path: Path, site: Site) -> None:
@@ -439,6 +447,41 @@ def test_plain_server_behind_a_secure_address_is_told_at_once(tmp_path: Path, si
     assert "begin with http:" in fault.remedy
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_certificate_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that nobody vouches for is refused, so is one of another host; a trusted one will do."""
+    made = tmp_path / "made.pem"
+    words = [
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
+    names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", made, "-out", tmp_path / "c"]
+    subprocess.run(["openssl", *words, *names], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "c", made)
+    patient = FetchSettings(first_wait_s=60)
+    with serve(Site(CONTENT), tls=context) as site:
+        site.cuts = [60_000]
+        fault = refusal(tmp_path, site.url, patient)
+        assert "localhost cannot prove who it is (TLS: self-signed certificate" in fault.message
+        assert "SSL_CERT_FILE" in fault.remedy
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "c"))
+        fault = refusal(tmp_path, site.url.replace("localhost", "127.0.0.1"), patient)
+        assert "(TLS: IP address mismatch" in fault.message
+        assert brought(tmp_path, site.url) == CONTENT
+        assert site.asked[-1][0] == "bytes=60000-"
+        site.redirects = {"/down": site.url.replace("https:", "http:")}
+        fault = refusal(tmp_path, site.base + "/down")
+        assert "leads from https on to http://localhost" in fault.message
+
+
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
@@ -510,3 +553,25 @@ def test_asking_meets_the_same_faults(site: Site, status: int, words: str) -> No
     site.head_status, site.refusals = status, [(status, {})] * 9
     with pytest.raises(WtoursError, match=words):
         ask_http(source(site.url), QUICK)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_server_full_of_faults_gives_a_whole_file_or_a_reason(tmp_path: Path, seed: int) -> None:
+    """Cut, busy, forgetful and exchanging the file: parts of two files are never joined."""
+    chance = random.Random(seed)
+    files = [(CONTENT, '"first"'), (OTHER, '"second"'), (CONTENT[:-9], '"third"')]
+    with serve(Site(CONTENT, chunked=chance.random() < 0.2)) as site:
+        site.ranges, site.conditions = chance.random() < 0.8, chance.random() < 0.8
+        for _ in range(12):
+            site.cuts = [chance.randrange(len(CONTENT)) for _ in range(chance.randrange(6))]
+            site.refusals = [(chance.choice([403, 429, 500, 503]), {})] * chance.randrange(5)
+            site.successors = [chance.choice(files) for _ in range(chance.randrange(4))]
+            site.range_errors = chance.randrange(2)
+            try:
+                content = brought(tmp_path, site.url, FetchSettings(retries=2, first_wait_s=0))
+            except WtoursError:
+                continue
+            assert content in [whole for whole, _ in files]
+            break
+        else:
+            pytest.fail("it never came")

@@ -1,6 +1,7 @@
 """A small web server that behaves, or misbehaves, as a test asks."""
 
 import re
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,8 @@ class Site:
     """Paths, and where they lead."""
     pages: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
     """Paths with other content than the file: status, headers, body."""
+    successors: list[tuple[bytes, str | None]] = field(default_factory=list)
+    """Content and ETag that take the place of the present ones, one pair at each new request."""
     asked: list[tuple[str | None, str | None]] = field(default_factory=list)
     """Range and If-Range of every request so far."""
     paths: list[str] = field(default_factory=list)
@@ -55,7 +58,7 @@ class Site:
 
 
 @contextmanager
-def serve(site: Site) -> Iterator[Site]:
+def serve(site: Site, *, tls: ssl.SSLContext | None = None) -> Iterator[Site]:
     """Serve `site` on this machine until the block ends; sets `site.url`."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -72,9 +75,13 @@ def serve(site: Site) -> Iterator[Site]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda *args: None  # type: ignore[method-assign]
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
-    site.url = f"http://127.0.0.1:{server.server_port}/videos/walk.mp4"
+    host = "http://127.0.0.1" if tls is None else "https://localhost"
+    site.url = f"{host}:{server.server_port}/videos/walk.mp4"
     try:
         yield site
     finally:
@@ -91,6 +98,8 @@ def _answer(handler: BaseHTTPRequestHandler, site: Site) -> None:
     site.asked.append((wanted, condition))
     if handler.path in site.redirects or handler.path.startswith("/elsewhere"):
         return _redirect(handler, site.redirects.get(handler.path, "/videos/walk.mp4"))
+    if site.successors:
+        site.content, site.etag = site.successors.pop(0)
     if site.refusals:
         status, headers = site.refusals.pop(0)
         return _page(handler, status, headers, b"")

@@ -117,7 +117,9 @@ def open_address(
 def refuse_page(url: str, headers: Message) -> None:
     """Raise a WtoursError where an answer is no file: a page, a text, something packed."""
     kind = headers.get_content_type() if headers.get("Content-Type") else ""
-    if kind.startswith("text/") or kind in ("application/json", "application/xhtml+xml"):
+    # Servers call a file text/plain when they do not know its ending: its first bytes will tell.
+    text = kind.startswith("text/") and kind != "text/plain"
+    if text or kind in ("application/json", "application/xhtml+xml", "application/xml"):
         raise no_video(url, f"a page ({kind})")
     if headers.get("Content-Encoding", "identity").lower() != "identity":
         raise no_video(url, f"something packed ({headers['Content-Encoding']})")
