@@ -115,6 +115,10 @@ def _fetch(
         for text in video.notes:
             note(video.name, text)
 
+    def failed(name: str, fault: WtoursError) -> None:
+        print(f"failed: {name}: {fault}", file=sys.stderr)
+
+    several = len(manifest.select(names)) > 1
     with progress_bars() as advance:
         fetch_videos(
             names,
@@ -123,6 +127,7 @@ def _fetch(
             settings=settings,
             progress=lambda name, step, done, total: advance(name, done, total, step),
             finished=finished,
+            failed=failed if several else None,
         )
 
 

@@ -51,6 +51,16 @@ class Provenance:
     tools: dict[str, str]
     """Versions of what fetched and measured."""
 
+    @property
+    def faults(self) -> list[str]:
+        """What the last check found that forbids its use, a sentence each."""
+        return list(self.verification.get("faults", []))
+
+    @property
+    def forced(self) -> bool:
+        """Whether its faults were accepted when it was fetched."""
+        return bool(self.verification.get("forced"))
+
 
 def make_provenance(
     video: Video,

@@ -11,7 +11,7 @@ from typing import Any
 from wtours.credit import attribution_line
 from wtours.errors import WtoursError
 from wtours.integrity import VideoFacts, check_video
-from wtours.provenance import read_provenance
+from wtours.provenance import Provenance, read_provenance
 
 VIDEO_SUFFIXES = frozenset(
     {".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"}
@@ -87,9 +87,20 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
+def _require_good(file: Path, record: Provenance) -> None:
+    """Refuse a video that its last check condemned, unless its fetching was forced."""
+    if record.faults and not record.forced:
+        raise WtoursError(
+            f"{file} must not be used: {'; '.join(record.faults)}",
+            remedy="fetch it again, with --force if it is to be used as it is",
+        )
+
+
 def _input(name: str, file: Path) -> ShardInput:
     facts = check_video(file)
     record = read_provenance(file)
+    if record is not None:
+        _require_good(file, record)
     provenance = asdict(record) if record is not None else None
     return ShardInput(
         name=name,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -18,16 +19,20 @@ if TYPE_CHECKING:
     from wtours.integrity import Verification
     from wtours.shard_estimate import Estimate
 
+_WIDE = 240
+"""Columns where the output is no terminal: nothing is to be folded in a log or a file."""
 _MARKS = {"ok": "ok", "note": "[yellow]note[/yellow]", "fault": "[red]fault[/red]"}
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
-    """Print rows under headings, as wide as the terminal; on no terminal, as wide as they are."""
-    table = Table(*headings, title=title or None, title_justify="left")
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows under headings: as wide as the terminal is, or as they are where it is none."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*row)
     console = Console()
-    console.print(table, width=None if console.is_terminal else 160)
+    (console if console.is_terminal else Console(width=_WIDE)).print(table)
 
 
 def note(name: str, text: str) -> None:
@@ -36,52 +41,63 @@ def note(name: str, text: str) -> None:
 
 
 def print_plans(plans: Sequence["Planned"], out: Path) -> None:
-    """Print what would be fetched: per video source, size, format, terms and place; the total."""
+    """Print what would be fetched: size, format, terms, source and place of each; the total."""
     from wtours.fetch.plan import format_text
 
     print_table(
-        ("video", "status", "from", "size", "format", "licence", "to"),
+        ("video", "status", "size", "format", "licence", "from", "to"),
         (
             (
                 plan.name,
                 plan.status,
-                escape(plan.offer.source.origin) if plan.offer else "",
-                "unknown" if plan.size_bytes is None else size_text(plan.size_bytes),
+                "" if plan.size_bytes is None else size_text(plan.size_bytes),
                 escape(format_text(plan.offer)),
                 escape((plan.licence and plan.licence.name) or ""),
+                escape(plan.offer.source.origin) if plan.offer else "",
                 escape(str(plan.target)),
             )
             for plan in plans
         ),
     )
-    for plan in plans:
-        for text in (*plan.faults, *plan.notes):
-            note(plan.name, text)
+    _print_remarks(plans)
     unknown = sum(plan.size_bytes is None for plan in plans)
     missing_bytes = sum(plan.missing_bytes for plan in plans)
     print(
-        f"{len(plans)} videos: {size_text(missing_bytes)} to fetch"
+        f"{len(plans)} video{'s' if len(plans) > 1 else ''}: {size_text(missing_bytes)} to fetch"
         + (f", and {unknown} of unknown size" if unknown else "")
         + f"; {size_text(free_bytes(out))} are free for {out}"
     )
 
 
+def _print_remarks(plans: Sequence["Planned"]) -> None:
+    """Say on stderr what is to be known of the plans; once, where it is the same for several."""
+    names: dict[str, list[str]] = {}
+    for plan in plans:
+        for text in (*plan.faults, *plan.notes):
+            names.setdefault(text, []).append(plan.name)
+    for text, of in names.items():
+        note(", ".join(of), text)
+
+
 def print_verification(verification: "Verification") -> None:
-    """Print what was measured of a video beside what manifest and platform say of it."""
+    """Print what was measured of a video beside what manifest, record and platform say."""
+    print(verification.path)
     print_table(
-        ("", "measured", "manifest", "platform", ""),
+        ("", "measured", "stated", "platform", ""),
         (
             (
                 one.name,
-                escape(one.measured),
-                escape(one.stated),
-                escape(one.said),
+                *(escape(_brief(one.name, text)) for text in (one.measured, one.stated, one.said)),
                 _MARKS[one.verdict],
             )
             for one in verification.checks
         ),
-        title=escape(str(verification.path)),
     )
+
+
+def _brief(name: str, text: str) -> str:
+    """A hash by its first digits: where two differ, the sentence below shows them whole."""
+    return f"{text[:16]}..." if name == "SHA-256" and len(text) > 16 else text
 
 
 def print_estimate(expected: "Estimate", out: Path) -> None:

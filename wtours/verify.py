@@ -67,7 +67,7 @@ class Verified:
     @property
     def forced(self) -> bool:
         """Whether its faults were known and accepted when it was fetched."""
-        return self.record is not None and bool(self.record.verification["forced"])
+        return self.record is not None and self.record.forced
 
     @property
     def good(self) -> bool:
@@ -111,7 +111,7 @@ def _renewed(
     path: Path, record: Provenance | None, verification: Verification
 ) -> Provenance | None:
     if record is not None:
-        forced = bool(record.verification["forced"]) and not verification.damaged
+        forced = record.forced and not verification.damaged
         return replace(record, verification=verification.record(forced=forced))
     return None if verification.damaged else found_provenance(path, verification)
 

@@ -34,6 +34,7 @@ def record_of(name: str, **changed: Any) -> dict[str, Any]:
         "fetched_utc": "2026-11-02T10:20:30Z",
         "licence": SEEN,
         "stated": {"licence": "CC-BY"},
+        "asked": {},
         "asked": {"resolution": 2160, "fps": 60, "codec": "auto"},
         "platform": {
             "title": f"A walk in {name.title()} [4K]",

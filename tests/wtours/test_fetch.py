@@ -218,7 +218,7 @@ def test_one_failure_keeps_no_other_from_coming(tmp_path: Path, walk: bytes) -> 
     (tmp_path / "b.mp4").write_bytes(walk)
     manifest = several(tmp_path, *({"kind": "file", "path": f"{name}.mp4"} for name in "abc"))
     finished: list[str] = []
-    with pytest.raises(WtoursError, match=r"2 videos could not be fetched: a: .*; c: "):
+    with pytest.raises(WtoursError, match=r"2 of 3 videos could not be fetched: a: .*; c: "):
         fetch_videos(
             [],
             manifest=manifest,

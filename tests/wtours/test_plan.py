@@ -162,8 +162,8 @@ def test_one_codec_for_all_and_who_lacks_it_is_told(
 def test_unreachable_platform_is_asked_once(
     tmp_path: Path, manifest: Manifests, youtube: Answers, asked: list[str]
 ) -> None:
-    for id in IDS.values():
-        youtube[id] = UnreachableError("no such server", remedy="connect this machine")
+    for video_id in IDS.values():
+        youtube[video_id] = UnreachableError("no such server", remedy="connect this machine")
     plans = plan(tmp_path, manifest("a", "b", "c"))
     assert {one.status for one in plans.values()} == {"not to be had"}
     assert all("no such server" in one.faults[0] for one in plans.values())
@@ -280,8 +280,8 @@ def test_pause_is_kept_between_questions(
 ) -> None:
     slept: list[float] = []
     monkeypatch.setattr(sources.time, "sleep", slept.append)
-    for id in IDS.values():
-        youtube[id] = answer(id, site.url)
+    for video_id in IDS.values():
+        youtube[video_id] = answer(video_id, site.url)
     plan(tmp_path, manifest("a", "b", "c"), sleep_s=7)
     assert len(slept) == 2
     assert all(6 < one_s <= 7 for one_s in slept)

@@ -6,7 +6,7 @@ CC = "Creative Commons Attribution license (reuse allowed)"
 
 
 def answer(
-    id: str,
+    video_id: str,
     url: str,
     *,
     size_bytes: int | None = None,
@@ -20,13 +20,13 @@ def answer(
     """Return an info dictionary as yt-dlp would: one picture track a codec, and a sound track."""
     names = {"vp9": "vp9", "av1": "av01.0.01M.08", "h264": "avc1.4d400b"}
     info: dict[str, Any] = {
-        "id": id,
-        "title": f"A walk ({id})",
+        "id": video_id,
+        "title": f"A walk ({video_id})",
         "channel": "Walks",
         "channel_url": "https://www.youtube.com/channel/UCwalks",
         "upload_date": "20240102",
         "duration": round(duration_s),
-        "webpage_url": f"https://www.youtube.com/watch?v={id}",
+        "webpage_url": f"https://www.youtube.com/watch?v={video_id}",
         "formats": [
             {"format_id": "251", "vcodec": "none", "acodec": "opus", "protocol": "https"},
             *(

@@ -225,10 +225,9 @@ def already_there(
 
 def _require_wanted(video: Video, record: Provenance, path: Path) -> None:
     """Refuse a file that its last check condemned, or that the manifest means no longer."""
-    faults = record.verification["faults"]
-    if faults and not record.verification["forced"]:
+    if record.faults and not record.forced:
         raise WtoursError(
-            f"{path} must not be used: {'; '.join(faults)}",
+            f"{path} must not be used: {'; '.join(record.faults)}",
             remedy="move it and its .json elsewhere, and fetch again",
         )
     for source in video.sources:
@@ -247,9 +246,7 @@ def _other_origin(video: Video, record: Provenance) -> list[str]:
 
 
 def _forced_notes(record: Provenance) -> list[str]:
-    if not record.verification["forced"]:
-        return []
-    return [f"forced, although {fault}" for fault in record.verification["faults"]]
+    return [f"forced, although {fault}" for fault in record.faults] if record.forced else []
 
 
 def _step(progress: FetchProgress | None, name: str, step: str) -> StepProgress:

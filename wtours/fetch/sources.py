@@ -1,7 +1,7 @@
 """The sources of one run: each kind is asked what it has, and brings it.
 
-Platforms are asked one after the other, with the pause that the user chose, and for each video once:
-the answer of the survey before a run serves the download too, while its addresses are good.
+Platforms are asked one after the other, with the pause that the user chose, and once for each
+video: the answer of the survey before a run serves the download too, while its addresses are good.
 """
 
 import time

@@ -26,6 +26,7 @@ def fetch_videos(
     settings: FetchSettings = _DEFAULTS,
     progress: FetchProgress | None = None,
     finished: Callable[[Fetched], None] | None = None,
+    failed: Callable[[str, WtoursError], None] | None = None,
 ) -> list[Fetched]:
     """Bring the named videos of a manifest into the folder `out`, all of them where none is named.
 
@@ -39,6 +40,7 @@ def fetch_videos(
         settings: formats, sources, retries, limits.
         progress: told now and then how far a step is; with several jobs, from several threads.
         finished: told of each video as it is done.
+        failed: told of each that fails, and why; the error at the end then only counts them.
 
     Returns:
         The videos in the manifest's order.
@@ -56,7 +58,7 @@ def fetch_videos(
         return fetch_video(video, out=out, sources=sources, progress=_stoppable(progress, stop))
 
     done: dict[str, Fetched] = {}
-    failed: dict[str, WtoursError] = {}
+    faults: dict[str, WtoursError] = {}
     try:
         with closing(at_once(videos, work, jobs=settings.jobs)) as results:
             for video, result in results:
@@ -65,12 +67,14 @@ def fetch_videos(
                     if finished is not None:
                         finished(result)
                 else:
-                    failed[video.name] = _as_fault(result, out)
+                    faults[video.name] = _as_fault(result, out)
+                    if failed is not None:
+                        failed(video.name, faults[video.name])
     finally:  # also after Ctrl-C: what is there is attributed
         if done:
             write_attribution(out)
-    if failed:
-        raise _failure([(video, failed[video.name]) for video in videos if video.name in failed])
+    if faults:
+        raise _failure(faults, len(videos), told=failed is not None)
     return [done[video.name] for video in videos]
 
 
@@ -112,11 +116,17 @@ def _as_fault(fault: BaseException, out: Path) -> WtoursError:
     )
 
 
-def _failure(failed: list[tuple[Video, WtoursError]]) -> WtoursError:
-    if len(failed) == 1:
-        return failed[0][1]
-    faults = "; ".join(f"{video.name}: {error.message} ({error.remedy})" for video, error in failed)
+def _failure(faults: dict[str, WtoursError], videos: int, *, told: bool) -> WtoursError:
+    if videos == 1 and not told:
+        return next(iter(faults.values()))
+    reasons = (
+        ", ".join(faults)
+        if told
+        else "; ".join(
+            f"{name}: {fault.message} ({fault.remedy})" for name, fault in faults.items()
+        )
+    )
     return WtoursError(
-        f"{len(failed)} videos could not be fetched: {faults}",
+        f"{len(faults)} of {videos} videos could not be fetched: {reasons}",
         remedy="mend what can be mended and run the same command again: the others stay",
     )
