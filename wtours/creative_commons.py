@@ -8,8 +8,10 @@ import re
 from dataclasses import dataclass
 
 _YOUTUBES = "creative commons attribution license (reuse allowed)"
-"""What YouTube shows. Its help page (support.google.com/youtube/answer/2797468) calls it CC BY and
-links to version 3.0."""
+"""What YouTube shows, without a version. The help page that it links to
+(support.google.com/youtube/answer/2797468) led to CC BY 3.0, and to CC BY 4.0 since August 2025;
+Wikimedia Commons goes by the day of upload (toolforge/video2commons, issue 276), and so do we."""
+_YOUTUBES_FOURTH = "2025-08-01"
 _ADDRESS = re.compile(
     r"https?://creativecommons\.org/(?:licenses|publicdomain)/([a-z-]+)/(\d\.\d)"
     r"(?:/(?:(?:deed|legalcode)(?:\.[a-z_-]+)?)?)?",
@@ -87,11 +89,17 @@ class CreativeCommons:
         return "nc" in self.code.split("-")
 
 
-def find_creative_commons(name: str | None) -> CreativeCommons | None:
+def find_creative_commons(
+    name: str | None, *, uploaded: str | None = None
+) -> CreativeCommons | None:
     """Return the licence that a name means, or None where it is no or no known one.
 
-    >>> find_creative_commons("Creative Commons Attribution license (reuse allowed)").name
-    'CC BY 3.0'
+    Args:
+        name: as a platform shows it or a manifest states it.
+        uploaded: day on which the video was, such as 2024-01-31; YouTube's version follows from it.
+
+    >>> find_creative_commons("Creative Commons Attribution 4.0 International").name
+    'CC BY 4.0'
     >>> find_creative_commons("CC-BY").deed is None
     True
     >>> find_creative_commons("Standard YouTube License") is None
@@ -101,7 +109,7 @@ def find_creative_commons(name: str | None) -> CreativeCommons | None:
         return None
     text = " ".join(name.split()).casefold()
     if text == _YOUTUBES:
-        return CreativeCommons(code="by", version="3.0")
+        return CreativeCommons(code="by", version=_youtubes_version(uploaded))
     if address := _ADDRESS.fullmatch(text):
         return _known(address[1], address[2])
     if twice := re.fullmatch(r"(.+) \((cc.+)\)", text):
@@ -114,6 +122,12 @@ def find_creative_commons(name: str | None) -> CreativeCommons | None:
         return None
     zero, code, version = found.groups()
     return _known("zero" if zero else code, version or ("1.0" if zero else None))
+
+
+def _youtubes_version(uploaded: str | None) -> str | None:
+    if uploaded is None or not re.fullmatch(r"\d{4}-\d\d-\d\d", uploaded):
+        return None
+    return "3.0" if uploaded < _YOUTUBES_FOURTH else "4.0"
 
 
 def _known(code: str, version: str | None) -> CreativeCommons | None:

@@ -50,7 +50,7 @@ class Credit:
     @property
     def terms(self) -> CreativeCommons | None:
         """The Creative Commons licence that its licence's name means, if it means one."""
-        return find_creative_commons(self.licence.name)
+        return find_creative_commons(self.licence.name, uploaded=self.uploaded)
 
     def line(self, *, changed: str = _CHANGED) -> str:
         """Return all of it that a licence asks for, in one line of plain text."""
@@ -157,14 +157,14 @@ def licence_text(credit: Credit) -> str:
         text = "none shown" if licence.shown_by_platform else "not stated"
     else:
         text = link(licence.name, terms.deed if terms is not None else None)
-    if terms is not None and terms.version is None:
-        text += ", of no stated version"
-    elif terms is not None and terms.name.casefold() != str(licence.name).casefold():
-        text += f", that is {terms.name}"
     if licence.shown_by_platform:
         text += " (as seen when it was fetched)"
     elif licence.stated is not None:
         text += f" (as stated by {plain(licence.stated_by or 'its manifest')})"
+    if terms is not None and terms.version is None:
+        text += ", of no stated version"
+    elif terms is not None and terms.name.casefold() != str(licence.name).casefold():
+        text += f", that is {terms.name}"
     if licence.accepted is not None:
         text += "; accepted by name by whoever fetched it"
     return text

@@ -64,8 +64,8 @@ def test_the_page_has_all_that_licences_ask_for_of_every_video(tmp_path: Path) -
         r"- Creator: [Walks \& Ways](<https://www.youtube.com/channel/UC0123456789>)",
         r"- Source: [https://www.youtube.com/watch?v=-venice\_\_\_\_]"
         "(<https://www.youtube.com/watch?v=-venice____>)",
-        f"- Licence: [{YOUTUBES}](<https://creativecommons.org/licenses/by/3.0/>), that is "
-        "CC BY 3.0 (as seen when it was fetched)",
+        f"- Licence: [{YOUTUBES}](<https://creativecommons.org/licenses/by/3.0/>) (as seen "
+        "when it was fetched), that is CC BY 3.0",
         "- Changes: none; the picture track as its source gives it",
         "- Uploaded: 2018-03-21",
         "- Fetched: 2026-11-02T10:20:30Z",
@@ -77,8 +77,16 @@ def test_the_page_has_all_that_licences_ask_for_of_every_video(tmp_path: Path) -
 def test_a_version_that_nobody_stated_is_not_made_up(tmp_path: Path) -> None:
     write_record(tmp_path, "walk", licence=STATED | {"stated": "CC-BY"})
     page = page_of(tmp_path)
-    assert "- Licence: CC-BY, of no stated version (as stated by the paper)\n" in page
+    assert "- Licence: CC-BY (as stated by the paper), of no stated version\n" in page
     assert "creativecommons.org" not in page
+
+
+def test_without_a_day_of_upload_youtubes_licence_has_no_version(tmp_path: Path) -> None:
+    write_record(tmp_path, "walk", platform={"title": "A walk"})
+    assert (
+        f"- Licence: {YOUTUBES} (as seen when it was fetched), of no stated version\n"
+        in page_of(tmp_path)
+    )
 
 
 def test_a_licence_that_a_user_accepted_is_marked(tmp_path: Path) -> None:
@@ -96,11 +104,12 @@ def test_a_licence_that_a_user_accepted_is_marked(tmp_path: Path) -> None:
      "two\n\n## lines", "`code` ![i](http://x)", "---", "&lt; &amp; \\"],
 )  # fmt: skip
 def test_a_title_cannot_change_the_page(tmp_path: Path, title: str) -> None:
-    write_record(tmp_path, "walk", platform={"title": title, "channel": title})
+    said = {"title": title, "channel": title, "upload_date": "20180321"}
+    write_record(tmp_path, "walk", platform=said)
     tokens = MarkdownIt("commonmark").parse(page_of(tmp_path))
     kinds = [token.type for token in tokens]
     assert kinds.count("heading_open") == 2
-    assert kinds.count("list_item_open") == 8
+    assert kinds.count("list_item_open") == 9
     assert "html_block" not in kinds
     inline = [token for token in tokens if token.type == "inline"]
     shown = "".join(part.content for part in inline[3].children or [])

@@ -105,8 +105,8 @@ def test_numbers_of_the_card_are_those_of_the_index(folder: Path) -> None:
             f"A walk in {name.title()} [4K]",
             name.title(),
             "Walks & Ways",
-            "Creative Commons Attribution license (reuse allowed), that is CC BY 3.0 (as seen "
-            "when it was fetched)",
+            "Creative Commons Attribution license (reuse allowed) (as seen when it was fetched), "
+            "that is CC BY 3.0",
             "0:00:40",
             str(len(boxes)),
             "1",
@@ -290,7 +290,7 @@ def test_licences_that_may_forbid_publication_are_noted(
 
 def test_titles_of_others_cannot_break_the_card(tmp_path: Path) -> None:
     title = "a | b\n---\n# c <script>alert(1)</script> ```\n---\nlicense: mit"
-    said = {"title": title, "channel": "x](javascript:y) | z"}
+    said = {"title": title, "channel": "x](javascript:y) | z", "upload_date": "20180321"}
     make_published_set(tmp_path / "walk", record=record_of("walk", platform=said, city="a: b\n- c"))
     card = write_card(tmp_path, tmp_path, published=DAY)
     assert header_of(card)["license"] == "cc-by-3.0"

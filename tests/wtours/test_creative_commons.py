@@ -5,6 +5,7 @@ import pytest
 from wtours.creative_commons import CreativeCommons, find_creative_commons
 from wtours.licence import is_creative_commons
 
+YOUTUBES = "Creative Commons Attribution license (reuse allowed)"
 BY = "https://creativecommons.org/licenses/by"
 CODES = ("by", "by-sa", "by-nd", "by-nc", "by-nc-sa", "by-nc-nd")
 
@@ -12,8 +13,7 @@ CODES = ("by", "by-sa", "by-nd", "by-nc", "by-nc-sa", "by-nc-nd")
 @pytest.mark.parametrize(
     ("written", "name", "deed", "hub_id"),
     [
-        ("Creative Commons Attribution license (reuse allowed)", "CC BY 3.0", f"{BY}/3.0/",
-         "cc-by-3.0"),
+        (YOUTUBES, "CC BY", None, "cc"),
         ("CC BY 4.0", "CC BY 4.0", f"{BY}/4.0/", "cc-by-4.0"),
         ("cc-by-nc-sa-4.0", "CC BY-NC-SA 4.0", f"{BY}-nc-sa/4.0/", "cc-by-nc-sa-4.0"),
         ("CC-BY", "CC BY", None, "cc"),
@@ -39,6 +39,19 @@ def test_names_as_they_are_written_are_understood(
     assert found is not None
     assert (found.name, found.deed, found.hub_id) == (name, deed, hub_id)
     assert is_creative_commons(written)  # so that nothing is linked that would not be used
+
+
+@pytest.mark.parametrize(
+    ("uploaded", "name"),
+    [("2018-03-21", "CC BY 3.0"), ("2025-07-31", "CC BY 3.0"), ("2025-08-01", "CC BY 4.0"),
+     ("2026-11-23", "CC BY 4.0"), (None, "CC BY"), ("last year", "CC BY"), ("20180321", "CC BY")],
+)  # fmt: skip
+def test_youtubes_version_follows_from_the_day_of_upload(uploaded: str | None, name: str) -> None:
+    found = find_creative_commons(YOUTUBES, uploaded=uploaded)
+    assert found is not None
+    assert found.name == name
+    stated = find_creative_commons("CC BY-SA 4.0", uploaded=uploaded)
+    assert stated == CreativeCommons(code="by-sa", version="4.0")
 
 
 @pytest.mark.parametrize(
