@@ -142,7 +142,8 @@ def bring_youtube(
     """
     choice: _Choice = offer.handle
     heard: list[str] = []
-    reached_bytes, failures, stale = 0, 0, _is_ended(choice.entry)
+    patience = _Patience(settings)
+    stale = _is_ended(choice.entry)
     with downloader(settings, heard) as ydl:
         while True:
             if stale:
@@ -151,19 +152,38 @@ def bring_youtube(
             try:
                 _bring_rest(ydl, choice, part, offer.source.origin, heard, progress=progress)
             except SetbackError as setback:
+                have_bytes = part.have_bytes()
                 if setback.unfit:
                     part.start_anew({})
-                have_bytes = part.have_bytes()
-                failures = 1 if have_bytes > reached_bytes else failures + 1
-                reached_bytes = max(reached_bytes, have_bytes)
-                if failures > settings.retries:
+                if not patience.bears(setback, have_bytes):
                     raise _given_up(offer.source.origin, setback, heard, have_bytes) from setback
-                wait_s = max(settings.wait_s(failures), setback.retry_after_s)
+                wait_s = max(patience.wait_s(), setback.retry_after_s)
                 _wait(wait_s, have_bytes, part.total_bytes(), progress=progress)
                 stale = setback.stale
                 continue
             said = what_was_said(choice.info, choice.entry, choice.rule)
             return Arrival(part=part.path, extension=part.extension, said=said)
+
+
+class _Patience:
+    """Counts attempts in a row that brought nothing new, and how often a file was begun anew."""
+
+    def __init__(self, settings: FetchSettings) -> None:
+        self._settings = settings
+        self._failures = self._renewals = self._reached_bytes = 0
+
+    def bears(self, setback: SetbackError, have_bytes: int) -> bool:
+        """Whether to go on after a setback."""
+        self._failures = 1 if have_bytes > self._reached_bytes else self._failures + 1
+        self._reached_bytes = max(self._reached_bytes, have_bytes)
+        if setback.unfit:
+            self._renewals += 1
+            self._reached_bytes = 0
+        return max(self._failures, self._renewals) <= self._settings.retries
+
+    def wait_s(self) -> float:
+        """Seconds before the next attempt."""
+        return self._settings.wait_s(max(self._failures, self._renewals))
 
 
 def look_up(ydl: Any, url: str, heard: list[str]) -> dict[str, Any]:
