@@ -14,6 +14,9 @@ from wtours.integrity.timestamps import average_rate, is_variable, timing_notes
 ROUNDING_S = 1.0
 """A container may state this much more than its packets hold; rounding and sound stay far below."""
 
+_FROM_ZERO = ("mov", "matroska")
+"""Formats whose clock begins at 0, whenever the first packet comes."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class VideoFacts:
@@ -61,13 +64,17 @@ def span_of(container: Any, stream: Any, walk: Walk) -> Span:
     """Measure where the pictures lie in the container."""
     last, time_base = int(walk.pts.max()), Fraction(stream.time_base)
     start_s = (container.start_time or 0) / av.time_base
-    stated = container.duration
+    end_s = None if container.duration is None else start_s + container.duration / av.time_base
+    if start_s > 0 and container.format.name.startswith(_FROM_ZERO):
+        if end_s is not None and "matroska" in container.format.name:
+            end_s -= start_s  # its Duration counts from 0, too
+        start_s = 0.0
     return Span(
         picture_start_s=float(int(walk.pts.min()) * time_base),
         picture_end_s=float((last + _last_ticks(stream, walk)) * time_base),
         packets_end_s=walk.end_s,
         container_start_s=start_s,
-        container_end_s=None if stated is None else start_s + stated / av.time_base,
+        container_end_s=end_s,
     )
 
 

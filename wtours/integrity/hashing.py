@@ -14,6 +14,14 @@ class DiskReadError(WtoursError):
     """The disk does not give what is on it, which says nothing of the video."""
 
 
+def unreadable(name: str, error: OSError, where: str = "") -> DiskReadError:
+    """Return the error of a file that the disk does not give."""
+    return DiskReadError(
+        f"{name} cannot be read{where} ({error.strerror or error})",
+        remedy="look after the disk, or fetch the video to another one",
+    )
+
+
 class HashingReader:
     """Reads a file for a demuxer and hashes every byte once, in the file's order.
 
@@ -53,10 +61,7 @@ class HashingReader:
         try:
             piece = self._file.read(size)
         except OSError as error:
-            raise DiskReadError(
-                f"{self._name} cannot be read at byte {start} ({error.strerror or error})",
-                remedy="look after the disk, or fetch the video to another one",
-            ) from error
+            raise unreadable(self._name, error, f" at byte {start}") from error
         unhashed = self._hashed_bytes - start
         if 0 <= unhashed < len(piece):
             self._update(memoryview(piece)[unhashed:])

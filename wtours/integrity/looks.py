@@ -1,8 +1,9 @@
 """Looks at some keyframes of a video: evenly spread, where little is stored, and at borders.
 
 Keyframes decode by themselves, but each costs 3 to 12 times what an average picture does (measured
-on H.264, HEVC and MPEG-4 from 160x120 to 2560x1920). One in a hundred pictures, and never more than
-300, keeps looking below a twentieth of decoding everything.
+on H.264, HEVC and MPEG-4 from 160x120 to 2560x1920). One in 120 pictures, and never more than 300,
+keeps looking below a twentieth of decoding everything, and leaves room for the last group of
+pictures where that is short.
 """
 
 from collections.abc import Iterable
@@ -20,7 +21,7 @@ from wtours.integrity.stretches import LOOK_SIZE, Look, Run, find_runs
 
 MOST_KEYFRAMES = 300
 _LEAST_KEYFRAMES = 12
-_PICTURES_A_KEYFRAME = 100
+_PICTURES_A_KEYFRAME = 120
 _COST_SHARE, _KEYFRAME_COST = 20, 5
 """A full decode is worth so many of ours; a keyframe so many average pictures."""
 _STILL_TAIL_PICTURES = 600
@@ -28,6 +29,8 @@ _STILL_TAIL_PICTURES = 600
 _SEEK_PACKETS = 2000
 """Where a container has no index, a keyframe is this near to where seeking led, or not found."""
 _TAIL_STEP_S = 0.5
+_REFRESH_PICTURES = 60
+"""After a keyframe that gives no picture by itself, one comes this soon or not at all."""
 
 
 @dataclass(kw_only=True)
@@ -66,13 +69,10 @@ def look_at_pictures(container: Any, stream: Any, walk: Walk) -> Looks:
     groups, looks = looker.groups, looker.looks
     count = len(groups.pts)
     budget = min(MOST_KEYFRAMES, max(_LEAST_KEYFRAMES, len(walk.pts) // _PICTURES_A_KEYFRAME))
-    looker.look(first_choice(groups.bytes_a_picture, budget))
+    looker.look(first_choice(groups.pts, groups.bytes_a_picture, budget))
     while (left := min(budget, count) - len(looker.tried)) > 0:
-        wanted = borders(looks, find_runs(looks.ordered)) or widest_gaps(looker.tried, count)
-        if not looker.look(wanted[:left]) and not looker.look(
-            widest_gaps(looker.tried, count)[:left]
-        ):
-            break
+        fresh = [n for n in borders(looks, find_runs(looks.ordered)) if n not in looker.tried]
+        looker.look((fresh or widest_gaps(looker.tried, groups.pts))[:left])
     if count - 1 in looks.seen:
         left = len(walk.pts) // _COST_SHARE - _KEYFRAME_COST * len(looker.tried)
         runs = find_runs(looks.ordered)
@@ -83,18 +83,32 @@ def look_at_pictures(container: Any, stream: Any, walk: Walk) -> Looks:
     return looks
 
 
-def first_choice(bytes_a_picture: NDArray[np.float64], budget: int) -> list[int]:
+def first_choice(
+    times: NDArray[np.int64], bytes_a_picture: NDArray[np.float64], budget: int
+) -> list[int]:
     """Return the keyframes to begin with: all, or some evenly spread and some of quiet groups.
 
     A group of which little is stored shows little that is new: black or still pictures, mostly.
     """
-    count = len(bytes_a_picture)
-    if count <= budget:
-        return list(range(count))
-    even = np.unique(np.linspace(0, count - 1, max(2, budget * 2 // 3)).round().astype(int))
+    if len(times) <= budget:
+        return list(range(len(times)))
+    wanted = np.linspace(times[0], times[-1], max(2, budget * 2 // 3))
+    after = np.clip(np.searchsorted(times, wanted), 1, len(times) - 1)
+    nearest = after - (wanted - times[after - 1] < times[after] - wanted)
     quiet = np.flatnonzero(bytes_a_picture < 0.25 * np.median(bytes_a_picture))
     quiet = quiet[np.argsort(bytes_a_picture[quiet], kind="stable")][: budget // 6]
-    return sorted({*even.tolist(), *quiet.tolist()})
+    return sorted({*nearest.tolist(), *quiet.tolist()})
+
+
+def widest_gaps(tried: set[int], times: NDArray[np.int64]) -> list[int]:
+    """Return the keyframes in the middle between those that were tried, the widest gap first."""
+    numbers = sorted(tried)
+    gaps = []
+    for a, b in pairwise(numbers):
+        if b - a > 1:
+            middle = int(np.searchsorted(times, (times[a] + times[b]) / 2))
+            gaps.append((int(times[a] - times[b]), min(max(middle, a + 1), b - 1)))
+    return [middle for _, middle in sorted(gaps)]
 
 
 def borders(looks: Looks, runs: list[Run]) -> list[int]:
@@ -111,13 +125,6 @@ def borders(looks: Looks, runs: list[Run]) -> list[int]:
     return sorted(set(wanted))
 
 
-def widest_gaps(tried: set[int], count: int) -> list[int]:
-    """Return the middles of the gaps between numbers, the widest gap first."""
-    numbers = sorted({-1, count, *tried})
-    gaps = [(a - b, (a + b) // 2) for a, b in pairwise(numbers) if b - a > 1]
-    return [middle for _, middle in sorted(gaps)]
-
-
 class _Looker:
     """Fetches single keyframes out of an open container."""
 
@@ -125,30 +132,25 @@ class _Looker:
         self._container, self._stream = container, stream
         self._start = int(walk.pts.min())
         self._time_base = Fraction(stream.time_base)
-        self._numbers = np.flatnonzero(walk.keyframes)
         self.groups = _groups(walk)
-        self._number_of = {int(pts): number for number, pts in enumerate(self.groups.pts)}
+        self._lead = 0
         self.looks = Looks()
         self.tried: set[int] = set()
 
-    def look(self, numbers: Iterable[int]) -> bool:
-        """Look at keyframes that were not looked at yet; return whether there were any."""
-        fresh = [number for number in numbers if number not in self.tried]
-        for number in fresh:
+    def look(self, numbers: Iterable[int]) -> None:
+        """Look at keyframes, given by number."""
+        for number in numbers:
             self.tried.add(number)
             self._look_at(number)
-        return bool(fresh)
 
     def look_at_tail(self) -> None:
         """Decode the last group of pictures wholly, and look at it every half a second."""
-        first = self._packet(len(self.groups.pts) - 1)
-        if first is None:
-            return
-        frames: list[Any] = []
-        next_s = self._time_s(first.pts) + _TAIL_STEP_S
+        frames: list[Look] = []
+        next_s = self._time_s(int(self.groups.pts[-1])) + _TAIL_STEP_S
         last = None
         try:
-            for packet in self._and_rest(first):
+            first = self._packet(len(self.groups.pts) - 1)
+            for packet in self._and_rest(first) if first is not None else ():
                 for frame in packet.decode():
                     if frame.pts is None:
                         continue
@@ -177,26 +179,49 @@ class _Looker:
                 return
             context = self._stream.codec_context
             frames = [*context.decode(packet), *context.decode(None)]
+            if not frames:
+                frames = self._decode_on(number)
         except av.FFmpegError as error:
             self.looks.unreadable[time_s] = str(error.strerror)
             return
         if not frames:
-            self.looks.unseen += 1
-        elif any(frame.is_corrupt for frame in frames):
+            self.looks.unreadable[time_s] = "the decoder gives none"
+        elif frames[0].is_corrupt:
             self.looks.unreadable[time_s] = "its picture is damaged"
         else:
             self.looks.seen[number] = self._small(frames[0], time_s=time_s)
 
+    def _decode_on(self, number: int) -> list[Any]:
+        """Decode what follows a keyframe, too: some codings refresh a picture bit by bit."""
+        first = self._packet(number)
+        for count, packet in enumerate(self._and_rest(first)):
+            if count and (packet.is_keyframe or packet.size == 0 or count > _REFRESH_PICTURES):
+                break
+            if frames := packet.decode():
+                return list(frames)
+        return []
+
     def _packet(self, number: int) -> Any:
-        """Return the packet of a keyframe, or None where seeking does not lead to it."""
-        wanted = int(self.groups.pts[number])
-        self._container.seek(wanted, stream=self._stream)
+        """Return the packet of a keyframe, or None where seeking does not lead to it.
+
+        Without an index, seeking goes by the order of decoding and ends behind the keyframe. Then
+        it is looked for from a second before, and so are all that follow.
+        """
+        for lead in sorted({self._lead, 0, round(1 / self._time_base)}, key=self._lead.__ne__):
+            packet = self._packet_after(int(self.groups.pts[number]), lead)
+            if packet is not None:
+                self._lead = lead
+                return packet
+        return None
+
+    def _packet_after(self, wanted: int, lead: int) -> Any:
+        self._container.seek(wanted - lead, stream=self._stream)
         for count, packet in enumerate(self._container.demux(self._stream)):
             if packet.size == 0 or count > _SEEK_PACKETS:
                 return None
             time = packet.pts if packet.pts is not None else packet.dts
-            if packet.is_keyframe and time == wanted:
-                return packet
+            if packet.is_keyframe and time is not None and time >= wanted:
+                return packet if time == wanted else None
         return None
 
     def _small(self, frame: Any, *, time_s: float | None = None) -> Look:

@@ -53,8 +53,9 @@ from wtours.integrity.facts import (
     size_notes,
     span_of,
 )
-from wtours.integrity.hashing import DiskReadError, HashingReader
+from wtours.integrity.hashing import DiskReadError, HashingReader, unreadable
 from wtours.integrity.looks import Looks, look_at_pictures
+from wtours.integrity.movie_header import stated_length_s
 from wtours.integrity.stretches import Stretch, find_stretches
 from wtours.integrity.timestamps import (
     Ticks,
@@ -86,8 +87,8 @@ class _Findings:
     facts: VideoFacts | None = None
     walk: Walk | None = None
     span: Span | None = None
-    header_only: str = ""
-    """How far the header states more than any packet reaches, in a file that is whole."""
+    header_s: float | None = None
+    """Length that the header of an MP4 file states."""
     looks: Looks = field(default_factory=Looks)
     size_notes: list[str] = field(default_factory=list)
 
@@ -112,16 +113,18 @@ def verify_video(
             that can be read is told in what is returned.
     """
     path, name = Path(path), str(shown_as or path)
-    size_bytes = require_file(path)
-    found = _Findings()
-    with path.open("rb", buffering=0) as file:
-        wants_md5 = bool(expected.said.get("md5"))
-        reader = HashingReader(file, with_md5=wants_md5, progress=progress, name=name)
-        sha256, md5 = _read(path, name, size_bytes, reader, found)
+    size_bytes, found = require_file(path), _Findings()
+    try:
+        with path.open("rb", buffering=0) as file:
+            wants_md5 = bool(expected.said.get("md5"))
+            reader = HashingReader(file, with_md5=wants_md5, progress=progress, name=name)
+            sha256, md5 = _read(path, name, size_bytes, reader, found)
+    except OSError as error:
+        raise unreadable(name, error) from error
     facts, looks = found.facts, found.looks
     stretches = () if facts is None else _stretches(looks, facts)
     checks = [compare_bytes(size_bytes, md5, expected), compare_hash(sha256, expected)]
-    damaged = found.damaged or any(check.verdict == "fault" for check in checks)
+    other_bytes = any(check.verdict == "fault" for check in checks)
     checks += _checks(found, stretches, expected)
     return Verification(
         path=path,
@@ -132,7 +135,7 @@ def verify_video(
         checks=tuple(_named(check, name) for check in checks),
         stretches=stretches,
         keyframes=len(looks.seen),
-        damaged=damaged or bool(looks.unreadable),
+        damaged=found.damaged or other_bytes or bool(looks.unreadable),
     )
 
 
@@ -167,12 +170,12 @@ def _read_packets(
         stream = picture_stream(name, container)
         walk = walk_packets(name, container, stream)
         found.walk, found.span = walk, span_of(container, stream, walk)
+        found.header_s = stated_length_s(path) if "mp4" in container.format.name else None
         found.jump = jump_back(walk, stream.time_base)
-        fault = missing or unread(walk)
+        # Where two streams were joined, the jump is the fault, and not the packet torn by it.
+        fault = missing or walk.stopped or ("" if found.jump else unread(walk))
         beyond = short_of_header(container, stream, walk)
-        if beyond and not fault and _is_complete(path, container, stream):
-            found.header_only = beyond
-        elif fault or beyond:
+        if fault or (beyond and not _is_complete(path, container, stream)):
             found.container, found.damaged = cut_short(name, fault or beyond).message, True
 
 
@@ -227,7 +230,9 @@ def _checks(found: _Findings, stretches: tuple[Stretch, ...], expected: Expected
         _rotation(facts),
         _time_stamps(shown, found, facts),
     ]
-    return rows if found.container else [*rows, _picture(found, stretches, facts)]
+    if found.container or found.jump:
+        return rows  # then keyframes cannot be found by their time
+    return [*rows, _picture(found, stretches, facts)]
 
 
 def _container_name(facts: VideoFacts) -> str:
@@ -237,12 +242,14 @@ def _container_name(facts: VideoFacts) -> str:
 
 def _length(found: _Findings, span: Span, facts: VideoFacts) -> Check:
     """Compare the length of picture with that of the container."""
-    end_s = span.packets_end_s if span.container_end_s is None else span.container_end_s
-    length_s = max(end_s - span.container_start_s, facts.duration_s)
+    start_s = span.container_start_s
+    ends_s = (span.container_end_s, found.header_s and start_s + found.header_s)
+    end_s = max((value for value in ends_s if value), default=span.packets_end_s)
+    length_s = max(end_s - start_s, facts.duration_s)
     limit_s, findings = max(_SHORT_S, _SHARE * length_s), list[Finding]()
-    tail_s, late_s = end_s - span.picture_end_s, span.picture_start_s - span.container_start_s
+    tail_s, late_s = end_s - span.picture_end_s, span.picture_start_s - start_s
     of = f"{clock(facts.duration_s)} of picture in {clock(length_s)}"
-    cause = f" ({found.header_only})" if found.header_only else ""
+    cause = "" if span.packets_end_s > end_s - ROUNDING_S else ", and nothing follows them"
     if found.container:
         pass  # the end is missing, which that row tells
     elif tail_s > limit_s:
@@ -264,7 +271,9 @@ def _rotation(facts: VideoFacts) -> Check:
 def _time_stamps(shown: Ticks, found: _Findings, facts: VideoFacts) -> Check:
     """Judge jumps and holes in time."""
     findings: list[Finding] = [("fault", found.jump)] if found.jump else []
-    holes = holes_s(shown, facts.time_base)
+    assert found.walk is not None
+    end = int(shown[-1]) + found.walk.last_duration  # a last picture may be shown for an hour
+    holes = holes_s(np.append(shown, end), facts.time_base)
     total_s = sum(length_s for _, length_s in holes)
     if holes:
         at_s, longest_s = max(holes, key=lambda hole: hole[1])
@@ -297,7 +306,9 @@ def _picture(found: _Findings, stretches: tuple[Stretch, ...], facts: VideoFacts
             f"to {short_clock(stretch.end_s)}, {clock(length_s)} of {clock(facts.duration_s)}"
         )
         findings.append(("fault" if length_s >= limit_s else "note", finding))
-    if (apart_s := _furthest_s(looks, facts.duration_s)) > limit_s and not looks.unreadable:
+    if not looks.seen and not looks.unreadable:
+        findings.append(("note", "not one of its keyframes could be looked at"))
+    elif (apart_s := _furthest_s(looks, facts.duration_s)) > limit_s and not looks.unreadable:
         findings.append(
             (
                 "note",
