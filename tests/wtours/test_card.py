@@ -12,11 +12,13 @@ import pytest
 from huggingface_hub import DatasetCard
 from markdown_it import MarkdownIt
 
-from tests.wtours.published import SEEN, STATED, make_published_set, record_of
+from tests.wtours.published import SEEN, STATED, make_published_set, record_of, write_record
 from wtours.card import CardFiles, write_card
 from wtours.card_text import clock
 from wtours.errors import WtoursError
+from wtours.shard import shard_videos
 from wtours.shards import ShardError, open_shards
+from wtours.whole_file import file_sha256
 
 DAY = date(2026, 11, 23)
 CC_BY = SEEN | {"seen": None, "shown_by_platform": False}
@@ -315,3 +317,28 @@ def test_lengths_of_time_are_shown_as_hours_minutes_and_seconds(
     duration_s: float, text: str
 ) -> None:
     assert clock(duration_s) == text
+
+
+@pytest.mark.media
+def test_real_recordings_get_a_card_that_counts_their_covered_faces(
+    media: Path, tmp_path: Path
+) -> None:
+    """Two videos of different kinds, of which one has a record of where it comes from."""
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for name in ("kitchen_faces_2560.mp4", "walk_garden_a.mp4"):
+        (videos / name).symlink_to(media / name)
+    file = {"name": "walk_garden_a.mp4", "sha256": file_sha256(media / "walk_garden_a.mp4")}
+    write_record(videos, "walk_garden_a", file=file)
+    shards = tmp_path / "shards"
+    shard_videos([videos], out=shards)
+    card = write_card(shards, shards, published=DAY)
+    _, *rows = tables_of(card)[-1]
+    for shard_set, row in zip(open_shards(shards), rows, strict=True):
+        boxes = [len(one) for one in shard_set.table(["boxes"])["boxes"].to_pylist()]
+        assert row[5:7] == [str(sum(boxes)), str(sum(map(bool, boxes)))]
+    assert int(rows[0][5]) > 0  # of the kitchen
+    page = card.attribution.read_text(encoding="utf-8")
+    assert "## kitchen_faces_2560\n\nSource and licence of the video were not recorded." in page
+    assert "## walk_garden_a\n\n- Title: " in page
+    assert header_of(card)["license"] == "other"

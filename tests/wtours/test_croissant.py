@@ -29,6 +29,10 @@ pytestmark = [
         "ignore:The inplace keyword in DataFrame.reset_index:DeprecationWarning"
     ),
     pytest.mark.filterwarnings(
+        # mlcroissant unpacks tars without saying how; Python 3.12 and 3.13 warn of it.
+        "ignore:Python 3.14 will, by default, filter extracted tar:DeprecationWarning"
+    ),
+    pytest.mark.filterwarnings(
         # mlcroissant leaves pictures for the garbage collector to close.
         r"ignore:Exception ignored in. <_io:pytest.PytestUnraisableExceptionWarning"
     ),
