@@ -28,7 +28,7 @@ _STILL_MEAN, _STILL_P99 = 4.0, 13.0
 """Largest differences of two codings of one picture."""
 _STILL_SHARE = 0.12
 """Of the difference that is usual in the video, above which no pair stands still."""
-_SAME_MEAN = 0.7
+_SAME_MEAN = 1.5
 """Pictures that differ by less are the same, whatever is usual."""
 _USUAL_PERCENTILE = 90
 """So that a video may stand still for most of its length and still show how much it moves."""
