@@ -234,10 +234,24 @@ def _statistics(videos: Sequence[VideoNumbers]) -> str:
 
 
 def _attribution(facts: CardFacts) -> str:
-    lines = "\n".join(f"- {plain(video.record.attribution)}" for video in facts.videos)
+    lines = "\n".join(f"- {_credit(facts, video)}" for video in facts.videos)
     return (
         "The videos are their creators' work; keep [ATTRIBUTION.md](ATTRIBUTION.md) with the "
         f"pictures.\n\n{lines}"
+    )
+
+
+def _credit(facts: CardFacts, video: VideoNumbers) -> str:
+    """The attribution line with true links: an address in running text would not stand escapes."""
+    credit = video.credit
+    if credit is None:
+        return plain(video.record.attribution)
+    creator = f" by {creator_text(credit)}" if credit.creator else ""
+    source = link(credit.url, web_address(credit.url))
+    changed = plain(changes(facts.sets[video.folder].record.settings))
+    return (
+        f'"{plain(credit.title)}"{creator}, {source}, licence: {licence_text(credit)}; '
+        f"changed: {changed}."
     )
 
 

@@ -188,6 +188,23 @@ def test_attribution_of_all_sets_stands_beside_the_card(folder: Path) -> None:
     assert venice.count("SHA-256") == zurich.count("SHA-256") == 1
 
 
+def test_every_address_of_the_card_is_a_true_link(folder: Path) -> None:
+    """Some readers link addresses in running text, and take its escapes for part of them."""
+    text = write_card(folder, folder, published=DAY).readme.read_text(encoding="utf-8")
+    tokens = MarkdownIt("commonmark").enable("table").parse(text.split("\n---\n", 1)[1])
+    inside = 0
+    for part in (part for token in tokens for part in token.children or []):
+        inside += part.nesting if part.type.startswith("link_") else 0
+        assert inside or "://" not in part.content
+    addresses = [
+        str(part.attrs["href"])
+        for token in tokens
+        for part in token.children or []
+        if part.type == "link_open"
+    ]
+    assert addresses.count("https://www.youtube.com/watch?v=-venice____") == 2
+
+
 def test_a_card_in_the_only_set_leaves_the_set_whole(folder: Path) -> None:
     venice = folder / "venice"
     own = (venice / "ATTRIBUTION.md").read_bytes()
