@@ -114,7 +114,16 @@ def clock(duration_s: float) -> str:
 
 
 def _videos(videos: Sequence[VideoNumbers]) -> str:
-    heads = ("video", "title", "city", "creator", "licence", "length", "pictures", "kept a second")
+    heads = (
+        "video",
+        "title",
+        "city",
+        "creator or publisher",
+        "licence",
+        "length",
+        "pictures",
+        "kept a second",
+    )
     return _table(heads, (_video(video) for video in videos))
 
 
@@ -123,7 +132,8 @@ def _video(video: VideoNumbers) -> tuple[str, ...]:
     known = ("not recorded",) * 3
     if credit is not None:
         title = link(credit.title, web_address(credit.url))
-        known = (title, creator_text(credit), licence_text(credit))
+        creator = creator_text(credit) + (" (of this copy)" if credit.published_only else "")
+        known = (title, creator, licence_text(credit))
     return (
         plain(record.name),
         known[0],
@@ -246,7 +256,8 @@ def _credit(facts: CardFacts, video: VideoNumbers) -> str:
     credit = video.credit
     if credit is None:
         return plain(video.record.attribution)
-    creator = f" by {creator_text(credit)}" if credit.creator else ""
+    by = "published by" if credit.published_only else "by"
+    creator = f" {by} {creator_text(credit)}" if credit.creator else ""
     source = link(credit.url, web_address(credit.url))
     changed = plain(changes(facts.sets[video.folder].record.settings))
     return (

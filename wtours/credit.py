@@ -17,6 +17,7 @@ from wtours.markdown import link, one_line, plain, web_address
 
 UNKNOWN = "Source and licence of the video were not recorded."
 _CHANGED = "single pictures, scaled"
+_COPY = "whoever published this copy may not be who made the video; name its maker too if you know"
 _FOREWORD = """\
 These videos are their creators' work. Whoever passes on the videos or pictures of them passes on
 this page too. Their creators do not endorse any use of them; the licences give no warranties and
@@ -34,6 +35,8 @@ class Credit:
     creator: str | None
     """The channel, or whom the source names."""
     creator_url: str | None
+    published_only: bool
+    """Whether `creator` published a copy, as on figshare, and who made the video is not known."""
     url: str
     """Where it was had from; of a file at hand, its name."""
     licence: Licence
@@ -56,7 +59,7 @@ class Credit:
         """Return all of it that a licence asks for, in one line of plain text."""
         parts = [f'"{self.title}"']
         if self.creator is not None:
-            parts.append(f"by {self.creator}")
+            parts.append(f"{'published by' if self.published_only else 'by'} {self.creator}")
         if self.creator_url is not None:
             parts.append(f"({self.creator_url})")
         deed = self.terms.deed if self.terms is not None else None
@@ -84,15 +87,17 @@ def credit_of(provenance: Mapping[str, Any]) -> Credit | None:
 
 def _credit(provenance: Mapping[str, Any]) -> Credit:
     said, name = provenance["platform"], one_line(provenance["name"])
-    authors = ", ".join(one_line(author) for author in said.get("authors") or ())
+    copied = provenance["source"]["kind"] == "figshare"
+    title, file = _first(said, "title"), _first(said, "file")
     return Credit(
         name=name,
-        title=_first(said, "title") or name,
-        creator=_first(said, "channel", "uploader", "author") or authors or None,
-        creator_url=web_address(_first(said, "channel_url", "uploader_url", "author_url")),
+        title=f"{title}: {file}" if copied and title and file else title or name,
+        creator=_first(said, "channel", "uploader"),
+        creator_url=web_address(_first(said, "channel_url", "uploader_url")),
+        published_only=copied,
         url=one_line(provenance["source"]["url"]),
         licence=Licence(**provenance["licence"]),
-        uploaded=_date(_first(said, "upload_date", "published_date")),
+        uploaded=_date(_first(said, "upload_date")),
         fetched_utc=provenance["fetched_utc"],
         platform_id=provenance["source"].get("id"),
         sha256=provenance["file"]["sha256"],
@@ -131,13 +136,14 @@ def attribution_page(
 def _entry(name: str, credit: Credit, *, changed: str) -> str:
     rows = [
         ("Title", plain(credit.title)),
-        ("Creator", creator_text(credit)),
+        ("Published by" if credit.published_only else "Creator", creator_text(credit)),
         ("Source", link(credit.url, web_address(credit.url))),
         ("Licence", licence_text(credit)),
         ("Changes", plain(changed)),
         ("Uploaded", credit.uploaded),
         ("Fetched", credit.fetched_utc),
         ("Id", plain(credit.platform_id) if credit.platform_id else None),
+        ("Note", _COPY if credit.published_only else None),
         ("SHA-256 of the video", credit.sha256),
         ("Remark", plain(credit.remark) if credit.remark else None),
     ]

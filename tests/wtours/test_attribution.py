@@ -126,9 +126,15 @@ def test_only_addresses_of_the_web_become_links(tmp_path: Path) -> None:
     assert "javascript" not in page
 
 
-def test_several_authors_are_all_named(tmp_path: Path) -> None:
-    write_record(tmp_path, "walk", platform={"title": "T", "authors": ["Ann One", "Bo Two"]})
-    assert "- Creator: Ann One, Bo Two\n" in page_of(tmp_path)
+def test_who_published_a_copy_is_not_taken_for_who_made_the_video(tmp_path: Path) -> None:
+    source = {"kind": "figshare", "url": "https://figshare.com/articles/dataset/1"}
+    said = {"title": "Ten walks", "file": "walk.mp4", "channel": "Ann One, Bo Two"}
+    write_record(tmp_path, "walk", source=source, platform=said)
+    page = page_of(tmp_path)
+    assert "- Title: Ten walks: walk.mp4\n- Published by: Ann One, Bo Two\n" in page
+    assert "- Note: whoever published this copy may not be who made the video" in page
+    line = attribution_line(record_of("walk", source=source, platform=said))
+    assert line.startswith('"Ten walks: walk.mp4" published by Ann One, Bo Two, https://figshare')
 
 
 def test_a_remark_of_the_manifest_is_kept(tmp_path: Path) -> None:
