@@ -46,10 +46,12 @@ class Stage:
     length: bool = True
     shift: int = 0
     """By how much the next partial answer begins elsewhere than was asked for."""
+    most: int | None = None
+    """Bytes of a partial answer, if there is a limit."""
     drip_s: float = 0.0
     answers: list[int | dict[str, Any]] = field(default_factory=list)
     """How the next requests for the file are answered: with a status, or with the file, broken off
-    after minus so many bytes; a dictionary changes this stage first."""
+    after minus so many bytes; a dictionary changes this stage first, its "answer" is the same."""
     query: str = ""
     """Of the file's address, as the page gives it."""
     retry_after: str | None = None
@@ -101,7 +103,7 @@ def answer_file(handler: BaseHTTPRequestHandler, stage: Stage) -> None:
     if isinstance(step, dict):
         for name, value in step.items():
             setattr(stage, name, value)
-        step = 200
+        step = int(step.get("answer", 200))
     if step >= 400:
         wait = {"Retry-After": stage.retry_after} if stage.retry_after else {}
         return answer(handler, step, {"Content-Length": "0", **wait}, b"")
@@ -111,6 +113,7 @@ def answer_file(handler: BaseHTTPRequestHandler, stage: Stage) -> None:
     if start >= whole:
         return answer(handler, 416, {"Content-Range": f"bytes */{whole}"}, b"")
     body = stage.content[start : int(last) + 1 if last else whole]
+    body = body[: stage.most] if wanted else body
     headers = {
         "Content-Type": "video/webm",
         "ETag": stage.etag,
@@ -292,6 +295,28 @@ def test_file_that_changed_between_two_parts_is_not_joined(
             with pytest.raises(WtoursError):
                 bring(look(stage), tmp_path, replace(QUICK, retries=0))
         assert bring(look(stage), tmp_path) == change["content"]
+
+
+def test_file_that_changes_again_and_again_ends_patience(stage: Stage, tmp_path: Path) -> None:
+    stage.answers = [{"etag": f'"{number}"', "answer": -100_000} for number in range(20)]
+    with pytest.raises(WtoursError, match="again and again"):
+        bring(look(stage), tmp_path, replace(QUICK, retries=2))
+    assert 4 <= len(stage.ranges_asked()) <= 8
+
+
+def test_file_that_was_begun_anew_is_given_as_much_patience(stage: Stage, tmp_path: Path) -> None:
+    stage.answers = [-200_000, {"etag": '"second"'}, *[-40_000] * 6]
+    assert bring(look(stage), tmp_path, replace(QUICK, retries=1)) == CONTENT
+
+
+def test_server_that_sends_less_than_it_was_asked_for_is_asked_again(
+    stage: Stage, tmp_path: Path
+) -> None:
+    stage.answers, stage.most = [-100_000], 60_000
+    assert bring(look(stage), tmp_path, replace(QUICK, retries=1)) == CONTENT
+    assert stage.looked_up() == 0
+    begun = [begin(wanted) for wanted in stage.ranges_asked()]
+    assert begun == sorted(set(begun))
 
 
 def test_answer_from_elsewhere_in_the_file_is_not_taken(stage: Stage, tmp_path: Path) -> None:

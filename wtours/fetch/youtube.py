@@ -174,11 +174,12 @@ class _Patience:
 
     def bears(self, setback: SetbackError, have_bytes: int) -> bool:
         """Whether to go on after a setback."""
-        self._failures = 1 if have_bytes > self._reached_bytes else self._failures + 1
-        self._reached_bytes = max(self._reached_bytes, have_bytes)
         if setback.unfit:
+            self._failures = self._reached_bytes = 0
             self._renewals += 1
-            self._reached_bytes = 0
+        else:
+            self._failures = 1 if have_bytes > self._reached_bytes else self._failures + 1
+            self._reached_bytes = max(self._reached_bytes, have_bytes)
         return max(self._failures, self._renewals) <= self._settings.retries
 
     def wait_s(self) -> float:

@@ -121,10 +121,10 @@ def transfer(ydl: Any, info: dict[str, Any], part: Part, *, progress: StepProgre
         raise _disk_error(error) or SetbackError(str(error)) from error
     if not succeeded:
         raise SetbackError("the download ended early")
-    total_bytes = (part.receipt() or {}).get("total_bytes")
-    if total_bytes not in (None, part.have_bytes()):
-        fault = f"{part.have_bytes()} bytes came of a file of {total_bytes}"
-        raise SetbackError(fault, stale=True, unfit=True)
+    have_bytes, total_bytes = part.have_bytes(), part.total_bytes()
+    if total_bytes not in (None, have_bytes):  # some servers send less than they were asked for
+        fault = f"{have_bytes} bytes came of a file of {total_bytes}"
+        raise SetbackError(fault, unfit=have_bytes > (total_bytes or 0))
 
 
 def _setback(error: Any) -> SetbackError:
