@@ -11,7 +11,7 @@ import pytest
 from wtours.errors import WtoursError
 from wtours.fetch.cookies import cookie_options, parse_browser, read_cookies
 from wtours.fetch.settings import FetchSettings
-from wtours.fetch.youtube import downloader
+from wtours.fetch.youtube_session import downloader
 
 NOW_S = 1_800_000_000
 HEADER = "# Netscape HTTP Cookie File\n"

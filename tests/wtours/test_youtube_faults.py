@@ -10,9 +10,8 @@ import pytest
 from wtours.errors import WtoursError
 from wtours.fetch.landing import DiskFullError, UnreachableError
 from wtours.fetch.settings import FetchSettings
+from wtours.fetch.youtube_fault_table import FAULTS, NO_FORMATS
 from wtours.fetch.youtube_faults import (
-    FAULTS,
-    NO_FORMATS,
     explain_fault,
     find_fault,
     format_missing,

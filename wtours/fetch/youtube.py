@@ -5,20 +5,17 @@ a data set come alike.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from wtours.errors import WtoursError
-from wtours.fetch.cookies import cookie_options
 from wtours.fetch.formats import choose_format, describe_choice, prefer_codec, what_is_lacking
 from wtours.fetch.landing import Arrival, Landing, room_on_disk
 from wtours.fetch.offer import Offer
 from wtours.fetch.settings import Codec, FetchSettings, StepProgress
-from wtours.fetch.youtube_faults import explain_fault, format_missing, waiting_helps
+from wtours.fetch.youtube_faults import explain_fault, format_missing
+from wtours.fetch.youtube_session import downloader, look_up
 from wtours.fetch.youtube_transfer import Part, SetbackError, transfer
 from wtours.manifest import Source
 
@@ -187,88 +184,11 @@ class _Patience:
         return self._settings.wait_s(max(self._failures, self._renewals))
 
 
-def look_up(ydl: Any, url: str, heard: list[str]) -> dict[str, Any]:
-    """Return yt-dlp's info dictionary of a video, with all its formats."""
-    from yt_dlp.utils import YoutubeDLError
-
-    try:
-        info = ydl.extract_info(url, download=False)
-    except YoutubeDLError as error:
-        raise explain_fault(url, str(error), heard) from error
-    if not isinstance(info, dict) or not info.get("formats"):
-        raise explain_fault(url, "Video unavailable", heard)
-    return info
-
-
 def what_was_said(info: dict[str, Any], chosen: dict[str, Any], rule: str) -> dict[str, Any]:
     """Return what YouTube says of the video and of the chosen format; absent keys are left out."""
     said = {key: info[key] for key in _SAID_OF_VIDEO if info.get(key) is not None}
     taken = {key: chosen[key] for key in _SAID_OF_FORMAT if chosen.get(key) is not None}
     return said | {"format": taken, "choice": rule}
-
-
-@contextmanager
-def downloader(settings: FetchSettings, heard: list[str]) -> Iterator[Any]:
-    """Give a yt_dlp.YoutubeDL that prints nothing; what it warns of is added to `heard`.
-
-    Raises:
-        WtoursError: the cookies that were asked for cannot be had.
-    """
-    from yt_dlp import YoutubeDL
-    from yt_dlp.utils import YoutubeDLError
-
-    ydl = YoutubeDL(_options(settings, heard))
-    try:
-        ydl.cookiejar  # noqa: B018  # loaded now, so that its faults are not taken for YouTube's
-    except YoutubeDLError as error:
-        browser = settings.cookies_from_browser
-        raise explain_fault(f"--cookies-from-browser {browser}", str(error), heard) from error
-    try:
-        yield ydl
-    finally:
-        ydl.close()
-
-
-def _options(settings: FetchSettings, heard: list[str]) -> dict[str, Any]:
-    """yt-dlp's own options; what it needs of deno it finds by itself, beside this Python."""
-    return {
-        "logger": _Listener(heard),
-        "noprogress": True,
-        "noplaylist": True,
-        "format": "bestvideo/best",  # any: the choice is made by choose_format
-        "nopart": True,  # the name that it is given is a partial one already
-        "overwrites": True,
-        "continuedl": True,
-        "updatetime": False,
-        "retries": 0,  # of a transfer: bring_youtube makes the attempts
-        "extractor_retries": settings.retries,
-        "retry_sleep_functions": {"extractor": partial(_look_up_wait_s, settings, heard)},
-        "socket_timeout": settings.timeout_s,
-        "sleep_interval_requests": settings.sleep_s,
-        "ratelimit": settings.rate_limit_bytes_s,
-        **cookie_options(settings),
-    }
-
-
-def _look_up_wait_s(settings: FetchSettings, heard: list[str], n: int) -> float:
-    """Seconds before yt-dlp's next question, where its last warning says why one is needed."""
-    return settings.wait_s(n + 1) if not heard or waiting_helps(heard[-1]) else 0.0
-
-
-class _Listener:
-    """Keeps what yt-dlp would print: its warnings explain faults that come later."""
-
-    def __init__(self, heard: list[str]) -> None:
-        self._heard = heard
-
-    def debug(self, message: str) -> None:
-        """Ignore: progress is told by its hook."""
-
-    def warning(self, message: str) -> None:
-        self._heard.append(message)
-
-    def error(self, message: str) -> None:
-        self._heard.append(message)
 
 
 def _bring_rest(
@@ -330,7 +250,7 @@ def _query(entry: dict[str, Any], key: str) -> str | None:
 
 def _given_up(url: str, setback: SetbackError, heard: list[str], have_bytes: int) -> WtoursError:
     fault = explain_fault(url, str(setback), heard)
-    return WtoursError(f"{fault.message}; {have_bytes} bytes are there", remedy=fault.remedy)
+    return type(fault)(f"{fault.message}; {have_bytes} bytes are there", remedy=fault.remedy)
 
 
 def _wait(wait_s: float, done: int, total: int | None, *, progress: StepProgress) -> None:
