@@ -109,16 +109,20 @@ def walk_packets(name: str, container: Any, stream: Any) -> Walk:
         WtoursError: a picture has no time stamp, or there is not one picture.
     """
     pts, keyframes, sizes_bytes = array("q"), array("b"), array("q")
-    last_duration, end_s, damaged, stopped = 0, 0.0, 0, ""
+    last_duration, damaged, stopped = 0, 0, ""
+    ends: dict[int, int] = {}  # by stream, in its ticks; fractions are slow
     try:
         for packet in container.demux():
             if packet.size == 0:
                 continue  # the empty packet that ends each stream
             damaged += bool(packet.is_corrupt)
             time = packet.pts if packet.pts is not None else packet.dts
+            index = packet.stream.index
             if time is not None:
-                end_s = max(end_s, float((time + (packet.duration or 0)) * packet.time_base))
-            if packet.stream.index != stream.index or packet.is_discard:
+                end = time + (packet.duration or 0)
+                if end > ends.get(index, 0):
+                    ends[index] = end
+            if index != stream.index or packet.is_discard:
                 continue  # an edit list discards packets that only feed the decoder
             if time is None:
                 raise _untimed(name, len(pts))
@@ -135,7 +139,10 @@ def walk_packets(name: str, container: Any, stream: Any) -> Walk:
         keyframes=np.asarray(keyframes, dtype=np.bool_),
         sizes_bytes=np.asarray(sizes_bytes, dtype=np.int64),
         last_duration=last_duration,
-        end_s=end_s,
+        end_s=max(
+            (float(end * container.streams[index].time_base) for index, end in ends.items()),
+            default=0.0,
+        ),
         damaged=damaged,
         stopped=stopped,
     )

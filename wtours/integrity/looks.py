@@ -14,6 +14,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from wtours.integrity.container import Walk
@@ -134,6 +135,7 @@ class _Looker:
         self._time_base = Fraction(stream.time_base)
         self.groups = _groups(walk)
         self._lead = 0
+        self._reformatter = VideoReformatter()  # keeps its tables from picture to picture
         self.looks = Looks()
         self.tried: set[int] = set()
 
@@ -226,10 +228,12 @@ class _Looker:
 
     def _small(self, frame: Any, *, time_s: float | None = None) -> Look:
         width, height = LOOK_SIZE
-        small = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
+        small = self._reformatter.reformat(
+            frame, width=width, height=height, format="rgb24", interpolation="AREA", threads=1
+        )
         return Look(
             time_s=self._time_s(frame.pts) if time_s is None else time_s,
-            picture=small.to_ndarray(),
+            picture=np.asarray(small.to_ndarray(), dtype=np.uint8),
         )
 
     def _time_s(self, pts: int) -> float:
