@@ -343,6 +343,7 @@ def card(
     out: Path | None = None,
     name: str | None = None,
     url: str | None = None,
+    replace: bool = False,
 ) -> None:
     """Write a dataset card (README.md) and Croissant metadata (croissant.json) for shard sets.
 
@@ -351,12 +352,15 @@ def card(
         out: folder for both files; without it, the first folder of shards.
         name: what the dataset is called.
         url: where it will be published.
+        replace: write over a card that is there.
     """
-    from wtours.card import write_card
+    from wtours.publishing.card import write_card
 
-    written = write_card(shards, out or shards[0], name=name, url=url)
-    print(written.readme)
-    print(written.croissant)
+    written = write_card(shards, out or shards[0], name=name, url=url, replace=replace)
+    for path in (written.readme, written.croissant, written.attribution):
+        print(path)
+    for text in written.notes:
+        print(f"note: {text}", file=sys.stderr)
 
 
 @app.command

@@ -4,18 +4,13 @@ A video is used if its licence is a Creative Commons one, or if the user accepts
 What a platform shows counts before what a manifest states; both are recorded, with who says it.
 """
 
-import re
 from dataclasses import dataclass
 
 from wtours.errors import WtoursError
+from wtours.publishing.creative_commons import find_creative_commons
 
 NONE_SHOWN = "none"
 """What `--accept-licence` calls the absence of a licence: on YouTube, its standard terms."""
-
-_CREATIVE_COMMONS = re.compile(
-    r"creative[ -]?commons|cc[ -]?(0|zero|pdm|by)\b|https?://creativecommons\.org/", re.I
-)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Licence:
@@ -54,7 +49,7 @@ def is_creative_commons(name: str | None) -> bool:
     >>> is_creative_commons("CC-BY-4.0"), is_creative_commons("Standard YouTube License")
     (True, False)
     """
-    return name is not None and _CREATIVE_COMMONS.match(name.strip()) is not None
+    return find_creative_commons(name) is not None
 
 
 def require_usable(licence: Licence, accepted: tuple[str, ...], *, video: str) -> Licence:

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from wtours.credit import attribution_line
 from wtours.errors import WtoursError
 from wtours.integrity import VideoFacts, check_video
 from wtours.provenance import Provenance, read_provenance
+from wtours.publishing.credit import attribution_line
 
 VIDEO_SUFFIXES = frozenset(
     {".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"}

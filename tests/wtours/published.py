@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.shard_making import make_shard_set
-from wtours.credit import attribution_line
 from wtours.provenance import RECORD_VERSION
+from wtours.publishing.credit import attribution_line
 
 YOUTUBES = "Creative Commons Attribution license (reuse allowed)"
 SEEN = {
@@ -34,7 +34,6 @@ def record_of(name: str, **changed: Any) -> dict[str, Any]:
         "fetched_utc": "2026-11-02T10:20:30Z",
         "licence": SEEN,
         "stated": {"licence": "CC-BY"},
-        "asked": {},
         "asked": {"resolution": 2160, "fps": 60, "codec": "auto"},
         "platform": {
             "title": f"A walk in {name.title()} [4K]",

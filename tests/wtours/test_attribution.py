@@ -6,9 +6,9 @@ import pytest
 from markdown_it import MarkdownIt
 
 from tests.wtours.published import SEEN, STATED, YOUTUBES, record_of, write_record
-from wtours.attribution import attribution_line, write_attribution
-from wtours.credit import credit_of
 from wtours.errors import WtoursError
+from wtours.publishing.attribution import attribution_line, write_attribution
+from wtours.publishing.credit import credit_of
 
 
 def page_of(folder: Path) -> str:

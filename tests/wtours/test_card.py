@@ -13,9 +13,9 @@ from huggingface_hub import DatasetCard
 from markdown_it import MarkdownIt
 
 from tests.wtours.published import SEEN, STATED, make_published_set, record_of, write_record
-from wtours.card import CardFiles, write_card
-from wtours.card_text import clock
 from wtours.errors import WtoursError
+from wtours.publishing.card import CardFiles, write_card
+from wtours.publishing.card_text import clock
 from wtours.shard import shard_videos
 from wtours.shards import ShardError, open_shards
 from wtours.whole_file import file_sha256

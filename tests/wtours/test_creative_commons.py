@@ -2,8 +2,8 @@ from itertools import product
 
 import pytest
 
-from wtours.creative_commons import CreativeCommons, find_creative_commons
 from wtours.licence import is_creative_commons
+from wtours.publishing.creative_commons import CreativeCommons, find_creative_commons
 
 YOUTUBES = "Creative Commons Attribution license (reuse allowed)"
 BY = "https://creativecommons.org/licenses/by"

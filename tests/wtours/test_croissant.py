@@ -15,7 +15,7 @@ from etils import epath
 from PIL import Image
 
 from tests.wtours.published import STATED, make_published_set, record_of
-from wtours.card import write_card
+from wtours.publishing.card import write_card
 from wtours.shards import open_shards
 from wtours.shards.schema import CUTS_SCHEMA, INDEX_SCHEMA
 

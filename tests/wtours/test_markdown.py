@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from wtours.markdown import link, one_line, plain, web_address
+from wtours.publishing.markdown import link, one_line, plain, web_address
 
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 MARKS = st.text(alphabet="aZ09 .)-+=#>|*_`~[]()<>&;!$\\\n\téß東/:@{}'\"", max_size=30)

@@ -93,6 +93,7 @@ def stop_fetching(walk: Path, out: Path, seconds: float, how: signal.Signals) ->
     manifest = out / "m.toml"
     manifest.write_text(
         f'[[video]]\nname = "w"\nsource = [{{ kind = "file", path = "{walk.as_posix()}" }}]\n'
+        'stated = { licence = "CC0", licence_source = "its author" }\n'
     )
     child = start("fetch", "--manifest", manifest, "--out", out / "videos")
     require_told(child, stop_after(child, seconds, how), how)
@@ -100,7 +101,11 @@ def stop_fetching(walk: Path, out: Path, seconds: float, how: signal.Signals) ->
         assert (out / "videos" / "w.mp4").read_bytes() == walk.read_bytes()
         assert (out / "videos" / "w.json").exists()
     fetch_videos([], manifest=manifest, out=out / "videos")
-    assert sorted(p.name for p in (out / "videos").iterdir()) == ["w.json", "w.mp4"]
+    assert sorted(p.name for p in (out / "videos").iterdir()) == [
+        "ATTRIBUTION.md",
+        "w.json",
+        "w.mp4",
+    ]
 
 
 Stop = Callable[[Path, Path, float, signal.Signals], None]

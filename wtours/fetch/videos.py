@@ -5,7 +5,6 @@ from contextlib import closing
 from pathlib import Path
 from threading import Event
 
-from wtours.attribution import write_attribution
 from wtours.errors import WtoursError
 from wtours.fetch.at_once import at_once
 from wtours.fetch.landing import DISK_FULL, Landing, disk_full
@@ -14,6 +13,7 @@ from wtours.fetch.report import Fetched
 from wtours.fetch.settings import FetchProgress, FetchSettings
 from wtours.fetch.sources import Sources
 from wtours.manifest import Manifest, Video, read_manifest
+from wtours.publishing.attribution import write_attribution
 
 _DEFAULTS = FetchSettings()
 

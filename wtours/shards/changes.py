@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wtours.credit import UNKNOWN, attribution_page
+from wtours.publishing.credit import UNKNOWN, attribution_page
 from wtours.shards.schema import VideoRecord
 
 

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from wtours.credit import Credit, credit_of
 from wtours.errors import WtoursError
+from wtours.publishing.credit import Credit, credit_of
 
 FORMAT = "wtours-shards"
 VERSION = 1

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wtours.credit import Credit
-from wtours.markdown import one_line
+from wtours.publishing.credit import Credit
+from wtours.publishing.markdown import one_line
 from wtours.shards import ShardSet, VideoRecord
 
 _COLUMNS = ("video", "key", "segment", "lightness_mean", "boxes")

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from wtours.card_facts import CardFacts, VideoNumbers
-from wtours.credit import creator_text, licence_text
-from wtours.markdown import link, plain, web_address
 from wtours.progress import size_text
+from wtours.publishing.card_facts import CardFacts, VideoNumbers
+from wtours.publishing.credit import creator_text, licence_text
+from wtours.publishing.markdown import link, plain, web_address
 from wtours.shards import DatasetRecord
 from wtours.shards.changes import changes
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from huggingface_hub import DatasetCardData
 
-from wtours.card_facts import CardFacts, VideoNumbers, count_videos
-from wtours.card_text import CITATION, card_text, describe, limits, privacy
-from wtours.credit import UNKNOWN, attribution_page
-from wtours.croissant import describe_sets
 from wtours.errors import WtoursError
-from wtours.markdown import one_line, web_address
+from wtours.publishing.card_facts import CardFacts, VideoNumbers, count_videos
+from wtours.publishing.card_text import CITATION, card_text, describe, limits, privacy
+from wtours.publishing.credit import UNKNOWN, attribution_page
+from wtours.publishing.croissant import describe_sets
+from wtours.publishing.markdown import one_line, web_address
 from wtours.shards import ShardSet, open_shards
 from wtours.shards.changes import changes
 from wtours.shards.schema import ATTRIBUTION_FILE

@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from wtours.credit import Credit, attribution_line, attribution_page, credit_of
 from wtours.provenance import read_provenance
+from wtours.publishing.credit import Credit, attribution_line, attribution_page, credit_of
 from wtours.shard_inputs import VIDEO_SUFFIXES
 from wtours.shards.schema import ATTRIBUTION_FILE
 from wtours.whole_file import write_whole

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wtours.creative_commons import CreativeCommons, find_creative_commons
 from wtours.errors import WtoursError
 from wtours.licence import Licence
-from wtours.markdown import link, one_line, plain, web_address
+from wtours.publishing.creative_commons import CreativeCommons, find_creative_commons
+from wtours.publishing.markdown import link, one_line, plain, web_address
 
 UNKNOWN = "Source and licence of the video were not recorded."
 _CHANGED = "single pictures, scaled"

@@ -108,7 +108,7 @@ def find_creative_commons(
     if name is None:
         return None
     text = " ".join(name.split()).casefold()
-    if text == _YOUTUBES:
+    if text.replace("licence", "license") == _YOUTUBES:  # as spelt where one lives
         return CreativeCommons(code="by", version=_youtubes_version(uploaded))
     if address := _ADDRESS.fullmatch(text):
         return _known(address[1], address[2])

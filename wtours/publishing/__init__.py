@@ -1,0 +1,1 @@
+"""What goes out with videos and pictures: attribution, a dataset card, Croissant metadata."""
