@@ -33,6 +33,8 @@ class Site:
     """Status and headers with which the next requests are refused."""
     announced_bytes: int | None = None
     """A Content-Length that is not true."""
+    total_told: int | None = None
+    """Size of the whole file that ranges tell, where it is not true."""
     range_errors: int = 0
     """Answers that claim another place than was asked for."""
     more: dict[str, str] = field(default_factory=dict)
@@ -113,7 +115,8 @@ def _answer(handler: BaseHTTPRequestHandler, site: Site) -> None:
     if start:
         told = start + 1 if site.range_errors else start
         site.range_errors = max(0, site.range_errors - 1)
-        handler.send_header("Content-Range", f"bytes {told}-{size_bytes - 1}/{size_bytes}")
+        whole = size_bytes if site.total_told is None else site.total_told
+        handler.send_header("Content-Range", f"bytes {told}-{whole - 1}/{whole}")
     _send_headers(handler, site, size_bytes - start)
     _send(handler, site, start, site.cuts.pop(0) if site.cuts else size_bytes)
 

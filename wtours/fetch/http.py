@@ -151,8 +151,7 @@ def _attempt(
     if have_bytes and have_bytes == receipt.get("size_bytes"):
         return receipt  # all of it came before, and only the check was missing
     validator = receipt.get("validator")
-    known = validator or wanted.named_by_content
-    if not known or (receipt.get("size_bytes") or have_bytes) < have_bytes:
+    if not validator and not wanted.named_by_content:
         have_bytes = 0
     headers = {"Range": f"bytes={have_bytes}-"} if have_bytes else {}
     if have_bytes and validator:
@@ -241,7 +240,7 @@ def _write(
         while piece := head or body.read(pace.chunk_bytes):
             head = b""
             if total_bytes is not None and done_bytes + len(piece) > total_bytes:
-                raise UnfitPartError
+                raise UnfitPartError  # before an endless answer fills the disk
             file.write(piece)
             done_bytes += len(piece)
             pace.took(len(piece))
