@@ -16,11 +16,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from wtours.doctor import find_deno
 from wtours.errors import WtoursError
 from wtours.fetch.landing import DiskFullError, Landing, UnreachableError
 from wtours.fetch.offer import Offer
 from wtours.fetch.settings import FetchSettings
 from wtours.fetch.youtube import ask_youtube, bring_youtube, offer_youtube
+from wtours.fetch.youtube_session import downloader
 from wtours.manifest import Source
 
 QUICK = FetchSettings(first_wait_s=0.01, timeout_s=5)
@@ -297,6 +299,17 @@ def test_file_that_changed_between_two_parts_is_not_joined(
         assert bring(look(stage), tmp_path) == change["content"]
 
 
+def test_another_date_is_no_other_file_where_youtube_says_when_it_was_made(
+    tmp_path: Path,
+) -> None:
+    stage = Stage(etag=None, last_modified="Mon, 01 Jan 2024 00:00:00 GMT", query="?lmt=17")
+    stage.answers = [-100_000, {"last_modified": "Tue, 02 Jan 2024 00:00:00 GMT"}]
+    with serve(stage):
+        assert bring(look(stage, filesize=len(CONTENT)), tmp_path) == CONTENT
+        assert begin(stage.ranges_asked()[1]) > 33_000
+        assert len(stage.ranges_asked()) == 2
+
+
 def test_file_that_changes_again_and_again_ends_patience(stage: Stage, tmp_path: Path) -> None:
     stage.answers = [{"etag": f'"{number}"', "answer": -100_000} for number in range(20)]
     with pytest.raises(WtoursError, match="again and again"):
@@ -463,6 +476,12 @@ def test_server_that_is_gone_is_explained(stage: Stage, tmp_path: Path) -> None:
 def test_page_that_cannot_be_asked_is_explained(stage: Stage) -> None:
     with pytest.raises(UnreachableError, match=r"127\.0\.0\.1:9/.* cannot be reached"):
         ask_youtube(Source(kind="http", url="http://127.0.0.1:9/walk.html"), QUICK)
+
+
+def test_javascript_runtime_that_doctor_finds_is_the_one_that_yt_dlp_uses() -> None:
+    with downloader(QUICK, []) as ydl:
+        info, found = ydl._js_runtimes["deno"].info, find_deno()
+    assert (info and info.version) == (found and found[1])
 
 
 RECORDED = Path(__file__).parent / "youtube"

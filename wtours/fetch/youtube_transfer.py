@@ -73,6 +73,10 @@ class Part:
         announced: int | None = self.identity.get("announced_bytes")
         return announced if served is None else served
 
+    def is_dated(self) -> bool:
+        """Whether the platform says itself when the file was made, and how long it is."""
+        return None not in (self.identity.get("made"), self.identity.get("announced_bytes"))
+
     def is_whole(self) -> bool:
         """Whether all of it is there, as far as its size is known."""
         return self.have_bytes() > 0 and self.have_bytes() == self.total_bytes()
@@ -201,8 +205,9 @@ def _differs(served: dict[str, Any], part: Part) -> bool:
     receipt = part.receipt() or {}
     if None not in (total := {served["total_bytes"], part.total_bytes()}) and len(total) > 1:
         return True
-    # Servers that share a file may date it differently, so that a tag counts more than a date.
-    for key in ("etag", "last_modified"):
+    # YouTube's own servers may date one file differently; its `lmt` and size say what it is.
+    keys = ("etag",) if part.is_dated() else ("etag", "last_modified")
+    for key in keys:
         if receipt.get(key) is not None and served[key] is not None:
             return bool(receipt[key] != served[key])
     return False
