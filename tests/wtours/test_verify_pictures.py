@@ -72,6 +72,16 @@ CODINGS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.parametrize("name", ["walk.mp4", "walk.mkv", "walk.avi", "walk.ts", "walk.mov"])
+def test_black_tail_is_found_in_every_container(tmp_path: Path, name: str) -> None:
+    codec = "mpeg4" if name.endswith("avi") else "libx264"
+    found = verify_video(write_walk(tmp_path / name, codec=codec, shows=[("black", 25, 40)]))
+    (stretch,) = found.stretches
+    assert (stretch.kind, found.keyframes) == ("black", 12)
+    assert stretch.start_s == pytest.approx(25, abs=0.2)
+    assert stretch.end_s == pytest.approx(40, abs=0.2)
+
+
 @pytest.mark.parametrize("coding", CODINGS)
 def test_still_tail_is_found_however_it_is_coded(tmp_path: Path, coding: str) -> None:
     shows: list[Shown] = [("frozen", 20, 40)]
@@ -114,6 +124,14 @@ def test_damaged_keyframe_is_found(tmp_path: Path) -> None:
     found = verify_video(path)
     assert found.damaged
     assert "its picture at 0:04.0 cannot be decoded" in found.faults[0]
+
+
+def test_keyframes_that_show_nothing_by_themselves_are_a_note(tmp_path: Path) -> None:
+    """Some codings refresh pictures bit by bit, and damage nothing by it."""
+    path = write_walk(tmp_path / "walk.mp4", options={"x264-params": "intra-refresh=1:keyint=10"})
+    found = verify_video(path)
+    assert (found.faults, found.damaged) == ((), False)
+    assert "keyframes could not be looked at" in found.notes[0]
 
 
 @pytest.mark.media

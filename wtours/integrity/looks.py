@@ -1,7 +1,7 @@
 """Looks at some keyframes of a video: evenly spread, where little is stored, and at borders.
 
 Keyframes decode by themselves, but each costs 3 to 12 times what an average picture does (measured
-on H.264, HEVC and MPEG-4 from 160x120 to 2560x1920). One in 120 pictures, and never more than 300,
+on H.264, HEVC and MPEG-4 from 160x120 to 2560x1920). One in 150 pictures, and never more than 300,
 keeps looking below a twentieth of decoding everything, and leaves room for the last group of
 pictures where that is short.
 """
@@ -22,7 +22,7 @@ from wtours.integrity.stretches import LOOK_SIZE, Look, Run, find_runs
 
 MOST_KEYFRAMES = 300
 _LEAST_KEYFRAMES = 12
-_PICTURES_A_KEYFRAME = 120
+_PICTURES_A_KEYFRAME = 150
 _COST_SHARE, _KEYFRAME_COST = 20, 5
 """A full decode is worth so many of ours; a keyframe so many average pictures."""
 _STILL_TAIL_PICTURES = 600
@@ -32,6 +32,8 @@ _SEEK_PACKETS = 2000
 _TAIL_STEP_S = 0.5
 _REFRESH_PICTURES = 60
 """After a keyframe that gives no picture by itself, one comes this soon or not at all."""
+_SPARE_SHARE = 60
+"""Of all pictures, how many may be decoded to wait for such a one."""
 
 
 @dataclass(kw_only=True)
@@ -45,7 +47,7 @@ class Looks:
     unreadable: dict[float, str] = field(default_factory=dict)
     """Why the keyframe at a time (s) cannot be decoded."""
     unseen: int = 0
-    """Keyframes that the container could not be made to give."""
+    """Keyframes that were looked for and gave no picture."""
     tail_seen: bool = False
 
     @property
@@ -135,6 +137,7 @@ class _Looker:
         self._time_base = Fraction(stream.time_base)
         self.groups = _groups(walk)
         self._lead = 0
+        self._spare = len(walk.pts) // _SPARE_SHARE
         self._reformatter = VideoReformatter()  # keeps its tables from picture to picture
         self.looks = Looks()
         self.tried: set[int] = set()
@@ -154,19 +157,22 @@ class _Looker:
             first = self._packet(len(self.groups.pts) - 1)
             for packet in self._and_rest(first) if first is not None else ():
                 for frame in packet.decode():
-                    if frame.pts is None:
+                    pts = _shown_at(frame)
+                    if pts is None:
                         continue
                     last = frame
-                    if self._time_s(frame.pts) >= next_s:
+                    if self._time_s(pts) >= next_s:
                         next_s += _TAIL_STEP_S
                         frames.append(self._small(frame))
         except av.FFmpegError as error:
             self.looks.unreadable[next_s - _TAIL_STEP_S] = str(error.strerror)
             return
-        if last is not None and (not frames or frames[-1].time_s < self._time_s(last.pts)):
-            frames.append(self._small(last))
-        self.looks.tail = frames
-        self.looks.tail_seen = True
+        if last is None:
+            return
+        end = self._small(last)
+        if not frames or frames[-1].time_s < end.time_s:
+            frames.append(end)
+        self.looks.tail, self.looks.tail_seen = frames, True
 
     def _and_rest(self, first: Any) -> Iterable[Any]:
         yield first
@@ -187,18 +193,19 @@ class _Looker:
             self.looks.unreadable[time_s] = str(error.strerror)
             return
         if not frames:
-            self.looks.unreadable[time_s] = "the decoder gives none"
+            self.looks.unseen += 1
         elif frames[0].is_corrupt:
             self.looks.unreadable[time_s] = "its picture is damaged"
         else:
-            self.looks.seen[number] = self._small(frames[0], time_s=time_s)
+            self.looks.seen[number] = self._small(frames[0], otherwise_s=time_s)
 
     def _decode_on(self, number: int) -> list[Any]:
         """Decode what follows a keyframe, too: some codings refresh a picture bit by bit."""
         first = self._packet(number)
         for count, packet in enumerate(self._and_rest(first)):
-            if count and (packet.is_keyframe or packet.size == 0 or count > _REFRESH_PICTURES):
+            if packet.size == 0 or count == _REFRESH_PICTURES or self._spare == 0:
                 break
+            self._spare -= 1
             if frames := packet.decode():
                 return list(frames)
         return []
@@ -226,18 +233,25 @@ class _Looker:
                 return packet if time == wanted else None
         return None
 
-    def _small(self, frame: Any, *, time_s: float | None = None) -> Look:
+    def _small(self, frame: Any, *, otherwise_s: float = 0.0) -> Look:
         width, height = LOOK_SIZE
+        pts = _shown_at(frame)
         small = self._reformatter.reformat(
             frame, width=width, height=height, format="rgb24", interpolation="AREA", threads=1
         )
         return Look(
-            time_s=self._time_s(frame.pts) if time_s is None else time_s,
+            time_s=otherwise_s if pts is None else self._time_s(pts),
             picture=np.asarray(small.to_ndarray(), dtype=np.uint8),
         )
 
     def _time_s(self, pts: int) -> float:
         return float((pts - self._start) * self._time_base)
+
+
+def _shown_at(frame: Any) -> int | None:
+    """Return the time stamp of a decoded picture, in ticks; AVI has none but that of decoding."""
+    pts = frame.dts if frame.pts is None else frame.pts
+    return None if pts is None else int(pts)
 
 
 def _groups(walk: Walk) -> _Groups:

@@ -306,9 +306,12 @@ def _picture(found: _Findings, stretches: tuple[Stretch, ...], facts: VideoFacts
             f"to {short_clock(stretch.end_s)}, {clock(length_s)} of {clock(facts.duration_s)}"
         )
         findings.append(("fault" if length_s >= limit_s else "note", finding))
-    if not looks.seen and not looks.unreadable:
-        findings.append(("note", "not one of its keyframes could be looked at"))
-    elif (apart_s := _furthest_s(looks, facts.duration_s)) > limit_s and not looks.unreadable:
+    if looks.unseen:
+        looked_for = len(looks.seen) + len(looks.unreadable) + looks.unseen
+        findings.append(
+            ("note", f"{looks.unseen} of {looked_for} keyframes could not be looked at")
+        )
+    if (apart_s := _furthest_s(looks, facts.duration_s)) > limit_s and not looks.unreadable:
         findings.append(
             (
                 "note",
