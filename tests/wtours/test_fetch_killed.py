@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -21,8 +22,9 @@ from wtours.fetch import fetch_videos, figshare
 from wtours.manifest import SourceKind
 
 PROGRAM = """
-import runpy, sys
+import runpy, signal, sys
 from wtours.fetch import figshare
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 figshare.API = sys.argv.pop(1)
 runpy.run_module("wtours", run_name="__main__")
 """
@@ -101,8 +103,10 @@ def write_manifest(folder: Path, kind: SourceKind, site: Site) -> Path:
     return folder / "m.toml"
 
 
-def kill_after(site: Site, manifest: Path, out: Path, seconds: float) -> None:
-    """Start a fetch and kill it so many seconds after its first request, unless it is done."""
+def kill_after(
+    site: Site, manifest: Path, out: Path, seconds: float, how: signal.Signals = signal.SIGKILL
+) -> None:
+    """Start a fetch and stop it so many seconds after its first request, unless it is done."""
     asked = len(site.paths)
     words = [site.base, "fetch", "--manifest", str(manifest), "--out", str(out)]
     child = subprocess.Popen(
@@ -118,8 +122,10 @@ def kill_after(site: Site, manifest: Path, out: Path, seconds: float) -> None:
         _, said = child.communicate(timeout=seconds)
         assert child.returncode == 0, said
     except subprocess.TimeoutExpired:
-        child.kill()
-        child.communicate(timeout=60)
+        child.send_signal(how)
+        _, said = child.communicate(timeout=60)
+        assert child.returncode == (2 if how is signal.SIGINT else -how), said
+        assert "Traceback" not in said
 
 
 def survive(folder: Path, kind: SourceKind, site: Site, moments_s: list[float]) -> None:
@@ -185,6 +191,15 @@ def test_killed_fetch_is_finished_by_the_next(
 ) -> None:
     moment_s = random.Random(f"{kind} {seed}").uniform(0.05, DOWNLOAD_S)
     survive(tmp_path / "once", kind, site, [moment_s])
+
+
+def test_download_stopped_by_ctrl_c_goes_on_in_the_next_run(tmp_path: Path, site: Site) -> None:
+    manifest, out = write_manifest(tmp_path, "http", site), tmp_path / "out"
+    site.piece_bytes, site.drip_s = len(site.content) // 50, DOWNLOAD_S / 10
+    kill_after(site, manifest, out, DOWNLOAD_S, signal.SIGINT)
+    assert 0 < (out / "walk.mp4.part").stat().st_size < len(site.content)
+    site.drip_s = 0
+    finish(manifest, out, site)
 
 
 @pytest.mark.slow

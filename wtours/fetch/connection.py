@@ -258,7 +258,7 @@ def _lost(error: BaseException, host: str) -> LostError:
     if isinstance(reason, socket.gaierror):
         return LostError(
             f"the name {host} cannot be resolved ({reason.strerror})",
-            remedy="check the address in the manifest, and this machine's connection and its DNS",
+            remedy="check this machine's connection and its DNS, and the address in the manifest",
             unreachable=True,
             hopeless=reason.errno != socket.EAI_AGAIN,
         )
@@ -270,10 +270,13 @@ def _lost(error: BaseException, host: str) -> LostError:
             unreachable=True,
             hopeless=True,
         )
-    if isinstance(reason, TimeoutError):
-        return LostError("the server is silent for too long", unreachable=bool(host))
     fault = f"the connection {'failed' if host else 'broke'} ({_shortened(reason)})"
-    return LostError(fault, unreachable=bool(host))
+    if isinstance(reason, TimeoutError):
+        fault = "the server is silent for too long"
+    if not host:
+        return LostError(fault)
+    remedy = "check the address, and this machine's connection and proxies, or try again later"
+    return LostError(fault, remedy=remedy, unreachable=True)
 
 
 def _shortened(reason: object) -> str:

@@ -83,7 +83,7 @@ class Attempts:
         rest(wait_s, self._told)
 
     def _given_up(self, fault: LostError, reached_bytes: int | None) -> WtoursError:
-        there = "" if reached_bytes is None else f"; {reached_bytes} bytes are there"
+        there = f"; {reached_bytes} bytes are there" if reached_bytes else ""
         kind: type[WtoursError] = RefusedError if fault.refused else WtoursError
         if fault.unreachable and not self.answered:
             kind = UnreachableError
