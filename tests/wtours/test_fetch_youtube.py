@@ -255,6 +255,12 @@ def test_server_that_names_a_pause_is_given_it(stage: Stage, tmp_path: Path) -> 
     assert time.monotonic() - begun_s >= 1
 
 
+def test_server_that_names_a_long_pause_is_told_of(stage: Stage, tmp_path: Path) -> None:
+    stage.answers, stage.retry_after = [429], "7200"
+    with pytest.raises(UnreachableError, match="too much was asked"):
+        bring(look(stage), tmp_path)
+
+
 def test_server_that_knows_no_ranges_sends_the_whole(stage: Stage, tmp_path: Path) -> None:
     stage.answers, stage.ranges = [-100_000], False
     assert bring(look(stage), tmp_path) == CONTENT

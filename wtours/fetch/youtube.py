@@ -6,6 +6,7 @@ a data set come alike.
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,6 +14,7 @@ from wtours.errors import WtoursError
 from wtours.fetch.formats import choose_format, describe_choice, prefer_codec, what_is_lacking
 from wtours.fetch.landing import Arrival, Landing, room_on_disk
 from wtours.fetch.offer import Offer
+from wtours.fetch.pace import rest
 from wtours.fetch.settings import Codec, FetchSettings, StepProgress
 from wtours.fetch.youtube_faults import explain_fault, format_missing
 from wtours.fetch.youtube_session import downloader, look_up
@@ -48,6 +50,8 @@ _SAID_OF_FORMAT = (
 )
 
 
+_LONGEST_PAUSE_S = 600.0
+"""A server that asks for a longer one is told of instead of being waited for."""
 _FRESH_S = 60
 """An address that YouTube ends within this time is asked for anew."""
 
@@ -155,7 +159,7 @@ def bring_youtube(
                 if not patience.bears(setback, have_bytes):
                     raise _given_up(offer.source.origin, setback, heard, have_bytes) from setback
                 wait_s = max(patience.wait_s(), setback.retry_after_s)
-                _wait(wait_s, have_bytes, part.total_bytes(), progress=progress)
+                rest(wait_s, partial(progress, have_bytes, part.total_bytes()))
                 stale = setback.stale
                 continue
             said = what_was_said(choice.info, choice.entry, choice.rule)
@@ -177,7 +181,8 @@ class _Patience:
         else:
             self._failures = 1 if have_bytes > self._reached_bytes else self._failures + 1
             self._reached_bytes = max(self._reached_bytes, have_bytes)
-        return max(self._failures, self._renewals) <= self._settings.retries
+        attempts = max(self._failures, self._renewals)
+        return attempts <= self._settings.retries and setback.retry_after_s <= _LONGEST_PAUSE_S
 
     def wait_s(self) -> float:
         """Seconds before the next attempt."""
@@ -251,11 +256,3 @@ def _query(entry: dict[str, Any], key: str) -> str | None:
 def _given_up(url: str, setback: SetbackError, heard: list[str], have_bytes: int) -> WtoursError:
     fault = explain_fault(url, str(setback), heard)
     return type(fault)(f"{fault.message}; {have_bytes} bytes are there", remedy=fault.remedy)
-
-
-def _wait(wait_s: float, done: int, total: int | None, *, progress: StepProgress) -> None:
-    """Wait in short steps, so that whoever hears of progress can end it."""
-    end_s = time.monotonic() + wait_s
-    while (left_s := end_s - time.monotonic()) > 0:
-        time.sleep(min(0.25, left_s))
-        progress(done, total)

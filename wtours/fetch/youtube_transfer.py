@@ -13,7 +13,6 @@ from wtours.fetch.settings import StepProgress
 
 _STALE = {401, 403, 404, 410}
 """What a server says of an address that was good before: YouTube's are valid for some hours."""
-_LONGEST_WAIT_S = 600.0
 
 
 class SetbackError(Exception):
@@ -137,7 +136,7 @@ def _setback(error: Any) -> SetbackError:
     if response is None:
         return SetbackError(str(error))
     seconds = str(response.headers.get("Retry-After") or "")
-    wait_s = min(_LONGEST_WAIT_S, float(seconds)) if seconds.isdigit() else 0.0
+    wait_s = float(seconds) if seconds.isdigit() else 0.0
     response.close()
     return SetbackError(str(error), stale=error.status in _STALE, retry_after_s=wait_s)
 
