@@ -3,8 +3,10 @@
 import hashlib
 import json
 import re
+import struct
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import av
@@ -219,6 +221,21 @@ def test_picture_half_as_long_as_its_container_is_a_fault(
     assert not found.damaged
 
 
+@pytest.mark.parametrize("stated_s", [11.5, 60.0])
+def test_what_check_video_refuses_is_a_fault(tmp_path: Path, stated_s: float) -> None:
+    """Header and packets differ by more than a second, in a file that is whole."""
+    path = write_walk(tmp_path / "walk.mkv", duration_s=10)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"\x44\x89\x88") + 3  # Duration, a float of 8 bytes in milliseconds
+    content[at : at + 8] = struct.pack(">d", 1000 * stated_s)
+    path.write_bytes(content)
+    with pytest.raises(WtoursError, match="its last packet ends at 10"):
+        check_video(path)
+    found = verify_video(path)
+    assert "and nothing follows them" in only_fault(found, "length of picture")
+    assert not found.damaged
+
+
 def test_sound_that_lasts_a_second_longer_is_a_note(tmp_path: Path) -> None:
     found = verify_video(write_walk(tmp_path / "walk.mp4", duration_s=10, sound_s=11.5))
     verdict, sentence = finding(found, "length of picture")
@@ -330,6 +347,38 @@ def test_progress_tells_bytes_up_to_all_of_them(walk: Path) -> None:
     verify_video(walk, progress=lambda *step: told.append(step))
     assert told[-1] == (walk.stat().st_size,) * 2
     assert told == sorted(told)
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_whatever_is_damaged_is_told_and_never_raised(tmp_path: Path, name: str) -> None:
+    """Bytes changed, cleared and left out anywhere; where nothing is told, all can be decoded."""
+    path = write_tiny_video(tmp_path / name, **KINDS[name])
+    whole, random = path.read_bytes(), Random(name)
+    for _ in range(25):
+        content = bytearray(whole)
+        for _ in range(random.choice([1, 5, 50])):
+            content[random.randrange(len(content))] = random.randrange(256)
+        cut = random.randrange(len(content))
+        path.write_bytes(
+            random.choice([content, content[:cut], content[:cut] + content[cut // 2 :]])
+        )
+        found = verify_video(path)
+        assert found.faults or found.facts is not None
+        try:
+            facts = check_video(path)
+        except WtoursError:
+            assert found.faults
+        else:
+            assert found.facts in (facts, None)
+            assert found.facts is not None or found.faults
+
+
+def test_title_in_an_unknown_encoding_is_no_fault(tmp_path: Path) -> None:
+    path = write_tiny_video(tmp_path / "walk.mkv")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"Lavf", b"\xf4\xac\xf1\xff"))
+    assert verify_video(path).faults == ()
+    assert check_video(path).packets == 24
 
 
 @pytest.mark.media

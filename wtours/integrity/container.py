@@ -50,10 +50,15 @@ def open_container(path: Path, *, reader: HashingReader | None = None, name: str
         WtoursError: it is none that holds videos, or too little of it is there. The message calls
             it `name`, or by its path.
     """
+    source = str(path.absolute()) if reader is None else reader  # "a:b" is no protocol
     try:
-        if reader is None:
-            return av.open(str(path.absolute()), container_options=_LIMITS)  # "a:b" is no protocol
-        return av.open(reader, "r", container_options=_LIMITS, buffer_size=_BUFFER_BYTES)
+        return av.open(
+            source,
+            "r",
+            container_options=_LIMITS,
+            buffer_size=_BUFFER_BYTES,
+            metadata_errors="replace",  # a title in whatever encoding is no reason to stop
+        )
     except av.FFmpegError as error:
         raise _not_a_video(path, name or str(path), str(error.strerror)) from error
 
@@ -96,7 +101,7 @@ def picture_stream(name: str, container: Any) -> Any:
     stream = pictures[0]
     if stream.codec_context is None:
         raise WtoursError(
-            f"{name}: the installed PyAV has no decoder for its pictures ({stream.codec_tag})",
+            f"{name}: the installed PyAV has no decoder for its pictures",
             remedy="run `wtours doctor`, or convert the video to H.264",
         )
     return stream

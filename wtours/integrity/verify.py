@@ -1,27 +1,16 @@
 """Verifies a video: one read of its bytes, a look at some keyframes, and what others say of it.
 
-The read walks all packets and takes the hashes; nothing is decoded in it. `comparison` holds the
-tolerances against statements, `stretches` those of pictures; what a container must keep is here.
+`reading` walks the packets, `looks` decodes keyframes, `comparison` holds the tolerances against
+what is stated and said. What container, time stamps and pictures must keep stands here.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from wtours.containers import promised_bytes
-from wtours.errors import WtoursError
-from wtours.integrity.check import (
-    empty,
-    first_rotation_deg,
-    jump_back,
-    missing_bytes,
-    require_file,
-    short_of_header,
-    unread,
-)
+from wtours.integrity.check import require_file
 from wtours.integrity.comparison import (
     Finding,
     clock,
@@ -37,25 +26,10 @@ from wtours.integrity.comparison import (
     said_size,
     short_clock,
 )
-from wtours.integrity.container import (
-    Walk,
-    cut_short,
-    open_container,
-    picture_stream,
-    walk_packets,
-)
-from wtours.integrity.facts import (
-    ROUNDING_S,
-    Span,
-    VideoFacts,
-    facts_of,
-    rotation_note,
-    size_notes,
-    span_of,
-)
-from wtours.integrity.hashing import DiskReadError, HashingReader, unreadable
-from wtours.integrity.looks import Looks, look_at_pictures
-from wtours.integrity.movie_header import stated_length_s
+from wtours.integrity.facts import ROUNDING_S, Span, VideoFacts, rotation_note
+from wtours.integrity.hashing import HashingReader, unreadable
+from wtours.integrity.looks import Looks
+from wtours.integrity.reading import Reading, read_video
 from wtours.integrity.stretches import Stretch, find_stretches
 from wtours.integrity.timestamps import (
     Ticks,
@@ -74,23 +48,6 @@ _HOLES_S = 1.0
 """Holes in time may add up to this, or to a hundredth of the video."""
 _NOTHING = Expected()
 _SHOWS = {"black": "is black", "blank": "is of one colour", "frozen": "stands still"}
-
-
-@dataclass(kw_only=True)
-class _Findings:
-    """What reading the file has shown, so far."""
-
-    container: str = ""
-    """Why the file cannot be read to its end."""
-    damaged: bool = False
-    jump: str = ""
-    facts: VideoFacts | None = None
-    walk: Walk | None = None
-    span: Span | None = None
-    header_s: float | None = None
-    """Length that the header of an MP4 file states."""
-    looks: Looks = field(default_factory=Looks)
-    size_notes: list[str] = field(default_factory=list)
 
 
 def verify_video(
@@ -113,19 +70,19 @@ def verify_video(
             that can be read is told in what is returned.
     """
     path, name = Path(path), str(shown_as or path)
-    size_bytes, found = require_file(path), _Findings()
+    size_bytes, reading = require_file(path), Reading()
     try:
         with path.open("rb", buffering=0) as file:
             wants_md5 = bool(expected.said.get("md5"))
             reader = HashingReader(file, with_md5=wants_md5, progress=progress, name=name)
-            sha256, md5 = _read(path, name, size_bytes, reader, found)
+            sha256, md5 = read_video(path, name, size_bytes, reader, reading)
     except OSError as error:
         raise unreadable(name, error) from error
-    facts, looks = found.facts, found.looks
+    facts, looks = reading.facts, reading.looks
     stretches = () if facts is None else _stretches(looks, facts)
     checks = [compare_bytes(size_bytes, md5, expected), compare_hash(sha256, expected)]
     other_bytes = any(check.verdict == "fault" for check in checks)
-    checks += _checks(found, stretches, expected)
+    checks += _checks(reading, stretches, expected)
     return Verification(
         path=path,
         size_bytes=size_bytes,
@@ -135,82 +92,19 @@ def verify_video(
         checks=tuple(_named(check, name) for check in checks),
         stretches=stretches,
         keyframes=len(looks.seen),
-        damaged=found.damaged or other_bytes or bool(looks.unreadable),
+        damaged=reading.damaged or other_bytes or bool(looks.unreadable),
     )
-
-
-def _read(
-    path: Path, name: str, size_bytes: int, reader: HashingReader, found: _Findings
-) -> tuple[str, str | None]:
-    """Fill in `found`; return the hashes of all bytes, whatever is in them."""
-    try:
-        _read_packets(path, name, size_bytes, reader, found)
-    except DiskReadError:
-        raise
-    except WtoursError as error:
-        found.container = error.message
-    hashes = reader.finish()
-    if found.walk is not None:
-        try:
-            _look(path, name, size_bytes, found)
-        except WtoursError as error:
-            found.container, found.damaged = found.container or error.message, True
-    return hashes
-
-
-def _read_packets(
-    path: Path, name: str, size_bytes: int, reader: HashingReader, found: _Findings
-) -> None:
-    found.damaged = True  # until it is known to be a container of something
-    if size_bytes == 0:
-        raise empty(name)
-    missing = missing_bytes(path, size_bytes)
-    with open_container(path, reader=reader, name=name) as container:
-        found.damaged = bool(missing)
-        stream = picture_stream(name, container)
-        walk = walk_packets(name, container, stream)
-        found.walk, found.span = walk, span_of(container, stream, walk)
-        found.header_s = stated_length_s(path) if "mp4" in container.format.name else None
-        found.jump = jump_back(walk, stream.time_base)
-        # Where two streams were joined, the jump is the fault, and not the packet torn by it.
-        fault = missing or walk.stopped or ("" if found.jump else unread(walk))
-        beyond = short_of_header(container, stream, walk)
-        if fault or (beyond and not _is_complete(path, container, stream)):
-            found.container, found.damaged = cut_short(name, fault or beyond).message, True
-
-
-def _is_complete(path: Path, container: Any, stream: Any) -> bool:
-    """Whether the container itself would show it, were its end missing.
-
-    A fragmented MP4 file may end between two fragments, and a stream between any two packets; an
-    index at one place (its count of pictures is then above 0), a Segment and RIFF chunks may not.
-    """
-    if "mp4" in container.format.name:
-        return int(stream.frames) > 0
-    return promised_bytes(path) is not None
-
-
-def _look(path: Path, name: str, size_bytes: int, found: _Findings) -> None:
-    """Decode the first picture, and some keyframes where the file is whole."""
-    assert found.walk is not None
-    with open_container(path, name=name) as container:
-        stream = picture_stream(name, container)
-        rotation_deg = first_rotation_deg(name, container, stream.index)
-        found.facts = facts_of(path, size_bytes, container, stream, found.walk, rotation_deg)
-        found.size_notes = size_notes(stream, found.facts.width, found.facts.height)
-        if not found.container and not found.jump:
-            found.looks = look_at_pictures(container, stream, found.walk)
 
 
 def _stretches(looks: Looks, facts: VideoFacts) -> tuple[Stretch, ...]:
     return find_stretches(looks.ordered, end_s=facts.duration_s, tail_seen=looks.tail_seen)
 
 
-def _checks(found: _Findings, stretches: tuple[Stretch, ...], expected: Expected) -> list[Check]:
+def _checks(reading: Reading, stretches: tuple[Stretch, ...], expected: Expected) -> list[Check]:
     """Return all rows but those of the bytes."""
-    facts, walk, span = found.facts, found.walk, found.span
+    facts, walk, span = reading.facts, reading.walk, reading.span
     readable = f"{_container_name(facts)}, to its last packet" if facts else ""
-    faults: list[Finding] = [("fault", found.container)] if found.container else []
+    faults: list[Finding] = [("fault", reading.container)] if reading.container else []
     rows = [judged("container", "" if faults else readable, None, None, faults, show=str)]
     if facts is None or walk is None or span is None:
         return rows
@@ -221,18 +115,18 @@ def _checks(found: _Findings, stretches: tuple[Stretch, ...], expected: Expected
         (facts.width, facts.height), expected, said_size=said_size(expected), turned=turned
     )
     rows += [
-        _length(found, span, facts),
+        _length(reading, span, facts),
         compare_duration(facts.duration_s, expected, said_s=said_duration_s(expected)),
         _with_notes(rate, [variation_note(shown, facts.time_base)]),
         Check(name="frames", measured=str(facts.packets)),
-        _with_notes(size, found.size_notes),
+        _with_notes(size, reading.size_notes),
         compare_codec(facts.codec, expected),
         _rotation(facts),
-        _time_stamps(shown, found, facts),
+        _time_stamps(shown, reading, facts),
     ]
-    if found.container or found.jump:
-        return rows  # then keyframes cannot be found by their time
-    return [*rows, _picture(found, stretches, facts)]
+    if reading.container or reading.jump:
+        return rows  # then keyframes cannot be reading by their time
+    return [*rows, _picture(reading, stretches, facts)]
 
 
 def _container_name(facts: VideoFacts) -> str:
@@ -240,19 +134,19 @@ def _container_name(facts: VideoFacts) -> str:
     return "mp4" if "mp4" in facts.container else facts.container.replace(",", "/")
 
 
-def _length(found: _Findings, span: Span, facts: VideoFacts) -> Check:
+def _length(reading: Reading, span: Span, facts: VideoFacts) -> Check:
     """Compare the length of picture with that of the container."""
     start_s = span.container_start_s
-    ends_s = (span.container_end_s, found.header_s and start_s + found.header_s)
+    ends_s = (span.container_end_s, reading.header_s and start_s + reading.header_s)
     end_s = max((value for value in ends_s if value), default=span.packets_end_s)
     length_s = max(end_s - start_s, facts.duration_s)
     limit_s, findings = max(_SHORT_S, _SHARE * length_s), list[Finding]()
     tail_s, late_s = end_s - span.picture_end_s, span.picture_start_s - start_s
     of = f"{clock(facts.duration_s)} of picture in {clock(length_s)}"
     cause = "" if span.packets_end_s > end_s - ROUNDING_S else ", and nothing follows them"
-    if found.container:
+    if reading.container:
         pass  # the end is missing, which that row tells
-    elif tail_s > limit_s:
+    elif tail_s > limit_s or reading.beyond:
         findings.append(
             ("fault", f"the pictures end {clock(tail_s)} before the container: {of}{cause}")
         )
@@ -268,11 +162,11 @@ def _rotation(facts: VideoFacts) -> Check:
     return _with_notes(Check(name="rotation", measured=f"{facts.rotation_deg} degrees"), [note])
 
 
-def _time_stamps(shown: Ticks, found: _Findings, facts: VideoFacts) -> Check:
+def _time_stamps(shown: Ticks, reading: Reading, facts: VideoFacts) -> Check:
     """Judge jumps and holes in time."""
-    findings: list[Finding] = [("fault", found.jump)] if found.jump else []
-    assert found.walk is not None
-    end = int(shown[-1]) + found.walk.last_duration  # a last picture may be shown for an hour
+    findings: list[Finding] = [("fault", reading.jump)] if reading.jump else []
+    assert reading.walk is not None
+    end = int(shown[-1]) + reading.walk.last_duration  # a last picture may be shown for an hour
     holes = holes_s(np.append(shown, end), facts.time_base)
     total_s = sum(length_s for _, length_s in holes)
     if holes:
@@ -288,13 +182,13 @@ def _time_stamps(shown: Ticks, found: _Findings, facts: VideoFacts) -> Check:
         findings.append(("note", gap))
     if repeated := repeated_note(shown):
         findings.append(("note", repeated))
-    measured = "jump backwards" if found.jump else "only go forward"
+    measured = "jump backwards" if reading.jump else "only go forward"
     return judged("time stamps", measured, None, None, findings, show=str)
 
 
-def _picture(found: _Findings, stretches: tuple[Stretch, ...], facts: VideoFacts) -> Check:
+def _picture(reading: Reading, stretches: tuple[Stretch, ...], facts: VideoFacts) -> Check:
     """Judge what the keyframes show."""
-    looks, limit_s = found.looks, max(_EMPTY_S, _SHARE * facts.duration_s)
+    looks, limit_s = reading.looks, max(_EMPTY_S, _SHARE * facts.duration_s)
     findings: list[Finding] = []
     for time_s, fault in looks.unreadable.items():
         where = short_clock(time_s)
