@@ -124,7 +124,8 @@ def kill_after(
     except subprocess.TimeoutExpired:
         child.send_signal(how)
         _, said = child.communicate(timeout=60)
-        assert child.returncode == (2 if how is signal.SIGINT else -how), said
+        stopped = 2 if how is signal.SIGINT else -how
+        assert child.returncode in (0, stopped), said  # 0: done in the very moment
         assert "Traceback" not in said
 
 
