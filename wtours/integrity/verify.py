@@ -125,7 +125,7 @@ def _checks(reading: Reading, stretches: tuple[Stretch, ...], expected: Expected
         _time_stamps(shown, reading, facts),
     ]
     if reading.container or reading.jump:
-        return rows  # then keyframes cannot be reading by their time
+        return rows  # then keyframes cannot be found by their time
     return [*rows, _picture(reading, stretches, facts)]
 
 
@@ -137,8 +137,8 @@ def _container_name(facts: VideoFacts) -> str:
 def _length(reading: Reading, span: Span, facts: VideoFacts) -> Check:
     """Compare the length of picture with that of the container."""
     start_s = span.container_start_s
-    ends_s = (span.container_end_s, reading.header_s and start_s + reading.header_s)
-    end_s = max((value for value in ends_s if value), default=span.packets_end_s)
+    header_end_s = start_s + (reading.header_s or 0.0)
+    end_s = max(span.container_end_s or 0.0, header_end_s, span.packets_end_s)
     length_s = max(end_s - start_s, facts.duration_s)
     limit_s, findings = max(_SHORT_S, _SHARE * length_s), list[Finding]()
     tail_s, late_s = end_s - span.picture_end_s, span.picture_start_s - start_s
