@@ -13,9 +13,10 @@ from wtours.shards import (
     Cut,
     JoinedVideo,
     Lightness,
+    PartialSet,
     Picture,
-    ShardSetWriter,
     Stored,
+    TarWriter,
     VideoRecord,
     assign_segments,
     nearest_frames,
@@ -76,45 +77,50 @@ def make_shard_set(
     pts = np.asarray([round(i / rate / TIME_BASE) for i in present], dtype=np.int64)
     ticks, taken = nearest_frames(pts, time_base=TIME_BASE, fps=fps)
     name = folder.name
-    with ShardSetWriter(folder) as writer:
-        stored: list[Stored] = []
-        rows: list[int] = []
-        for tick, frame in zip(ticks, taken, strict=True):
-            if not stored or stored[-1].picture.pts != pts[frame]:
-                if len(stored) % pictures_per_tar == 0:
-                    writer.start_tar()
-                picture = make_picture(name, int(tick), int(pts[frame]), seed=seed, side=side)
-                stored.append(writer.add(picture))
-            rows.append(len(stored) - 1)
-        breaks = np.asarray([present.index(i) for i in cut_frames], dtype=np.int64)
-        motion = np.full(len(ticks), 3.0, dtype=np.float32)
-        motion[0] = np.nan
-        video = JoinedVideo(
-            record=VideoRecord(
-                name=name,
-                sha256="0" * 64,
-                size_bytes=1,
-                codec="h264",
-                width=640,
-                height=480,
-                time_base=TIME_BASE,
-                rate=rate,
-                kept_rate=fps,
-                duration_s=float(frames / rate),
-                frames=len(present),
-                picture_width=side * 4 // 3,
-                picture_height=side,
-                attribution="A test picture.",
-            ),
-            stored=stored,
-            ticks=ticks,
-            rows=np.asarray(rows, dtype=np.int64),
-            segments=assign_segments(ticks, taken, breaks=breaks),
-            motion=motion,
-            cuts=[
-                Cut(pts=int(pts[i]), time_s=float(pts[i] * TIME_BASE), score=50, detector="content")
-                for i in breaks
-            ],
-        )
-        writer.finish([video], settings={"fps": str(fps), "short_side_px": side, "blur": None})
+    partial = PartialSet(folder)
+    tars: list[TarWriter] = []
+    stored: list[Stored] = []
+    rows: list[int] = []
+    for tick, frame in zip(ticks, taken, strict=True):
+        if not stored or stored[-1].picture.pts != pts[frame]:
+            if len(stored) % pictures_per_tar == 0:
+                tars.append(TarWriter(partial.tar(len(tars))))
+            picture = make_picture(name, int(tick), int(pts[frame]), seed=seed, side=side)
+            stored.append(tars[-1].add(picture))
+        rows.append(len(stored) - 1)
+    breaks = np.asarray([present.index(i) for i in cut_frames], dtype=np.int64)
+    motion = np.full(len(ticks), 3.0, dtype=np.float32)
+    motion[0] = np.nan
+    video = JoinedVideo(
+        record=VideoRecord(
+            name=name,
+            sha256="0" * 64,
+            size_bytes=1,
+            codec="h264",
+            width=640,
+            height=480,
+            time_base=TIME_BASE,
+            rate=rate,
+            kept_rate=fps,
+            duration_s=float(frames / rate),
+            frames=len(present),
+            picture_width=side * 4 // 3,
+            picture_height=side,
+            attribution="A test picture.",
+        ),
+        stored=stored,
+        ticks=ticks,
+        rows=np.asarray(rows, dtype=np.int64),
+        segments=assign_segments(ticks, taken, breaks=breaks),
+        motion=motion,
+        cuts=[
+            Cut(pts=int(pts[i]), time_s=float(pts[i] * TIME_BASE), score=50, detector="content")
+            for i in breaks
+        ],
+    )
+    partial.finish(
+        [video],
+        [tar.close() for tar in tars],
+        settings={"fps": str(fps), "short_side_px": side, "blur": None},
+    )
     return folder

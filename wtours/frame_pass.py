@@ -1,35 +1,68 @@
-"""One decode of a stretch of video for all stages, and the joining of what they leave.
+"""One decode of a stretch of video for all stages, and the joining of what the stretches leave.
 
     frames -> cuts (every frame)
-           -> sample -> picture (kept frames): lightness, faces covered, JPEG -> tar
+           -> picture (kept frames): lightness, faces covered, JPEG -> tar
 
-A stretch is now the whole video. What a stretch knows by itself is in `StretchRecord` and in the
-tars; what needs the whole video (shots, segments) is decided in `join`, from numbers alone.
+What a stretch knows by itself is in its tar and its `StretchRecord`. What needs the frame before or
+the whole video (scores at borders, cuts, segments) is decided in `join`, so that the answer is that
+of one run over all frames, however the work was divided.
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wtours.shards import (
-    Cut,
-    JoinedVideo,
-    ShardSetWriter,
-    Stored,
-    VideoRecord,
-    assign_segments,
-    gaps,
-)
-from wtours.shards.segments import Ints
-from wtours.stages.cuts import CutSettings, CutStage, find_cuts
-from wtours.stages.picture import PictureStage, measure_motion
-from wtours.stages.sample import TickSampler
+from wtours.shards import Cut, JoinedVideo, Stored, VideoRecord, assign_segments, gaps
+from wtours.shards.segments import Ints, nearest_frames
+from wtours.shards.writer import TarWriter
+from wtours.stages.cuts import CutSettings, CutStage, SmallPicture, content_score, find_cuts
+from wtours.stages.picture import PictureStage, Thumbnail, measure_motion
 from wtours.video import Frame
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """Which ticks of a video have a picture, and which frame each takes."""
+
+    ticks: Ints
+    """(n,) ticks in order."""
+    frames: Ints
+    """(n,) number of the frame of each, not decreasing."""
+
+    @property
+    def kept(self) -> Ints:
+        """(m,) frames that are kept, each once."""
+        return np.unique(self.frames)
+
+    @property
+    def rows(self) -> Ints:
+        """(n,) for each tick, the position of its frame in `kept`."""
+        return np.searchsorted(self.kept, self.frames).astype(np.int64)
+
+    def first_ticks(self, first: int, end: int) -> dict[int, int]:
+        """Return the kept frames from `first` up to `end`, each with its first tick."""
+        frames, at = np.unique(self.frames, return_index=True)
+        within = (frames >= first) & (frames < end)
+        return dict(zip(frames[within].tolist(), self.ticks[at[within]].tolist(), strict=True))
+
+
+def sample(pts: Ints, *, time_base: Fraction, fps: Fraction | None) -> Sampling:
+    """Return the sampling of a video's frames.
+
+    Args:
+        pts: (F,) time stamps of all frames.
+        time_base: seconds a unit.
+        fps: ticks a second; None: tick n is frame n.
+    """
+    if fps is None:
+        every = np.arange(len(pts), dtype=np.int64)
+        return Sampling(ticks=every, frames=every)
+    ticks, frames = nearest_frames(pts, time_base=time_base, fps=fps)
+    return Sampling(ticks=ticks, frames=frames)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,133 +70,130 @@ class StretchRecord:
     """What one pass over a stretch of video leaves beside its pictures."""
 
     pts: Ints
-    """(F,) time stamps of all frames."""
+    """(F,) time stamps of its frames."""
     scores: NDArray[np.float64] | None
-    """(F,) change since the frame before, for cuts; None: not asked for."""
-    ticks: Ints
-    """(n,) ticks that have a picture."""
-    frames: Ints
-    """(n,) number of the frame of each."""
-    rows: Ints
-    """(n,) position of its picture in `stored`."""
+    """(F,) change since the frame before, for cuts; 0 for the first. None: not asked for."""
+    small: tuple[SmallPicture, SmallPicture] | None
+    """Small pictures of its first and its last frame, for the scores at its borders."""
     stored: Sequence[Stored]
     """The pictures in the order of time, without their bytes."""
     motion: NDArray[np.float32]
-    """(len(stored),) change since the picture before; the first is NaN."""
+    """(len(stored),) change since the picture before; NaN for the first."""
+    thumbnails: tuple[Thumbnail, Thumbnail] | None
+    """Of its first and its last picture; None without pictures."""
+    notes: tuple[str, ...]
+    """What is unusual, sentences."""
 
 
-class FramePass:
-    """Feeds the frames of one stretch to every stage.
+def pass_over(
+    frames: Iterable[Frame],
+    *,
+    kept: dict[int, int],
+    cuts: CutStage | None,
+    pictures: PictureStage,
+    tar: TarWriter,
+    on_frame: Callable[[float], None],
+    notes: Callable[[], Sequence[str]],
+) -> StretchRecord:
+    """Go through the frames of one stretch once, for all stages.
 
     Args:
-        writer: takes the pictures.
+        frames: of the stretch.
+        kept: frames that are kept, with their ticks.
         cuts: scores frames; None leaves cuts out.
-        sampler: chooses the frames that are kept.
-        pictures: makes pictures of them.
-        tar_s: seconds of video in a tar.
+        pictures: makes pictures of frames that are kept.
+        tar: takes them.
         on_frame: called after each frame with its time in seconds.
+        notes: asked at the end for what was unusual.
     """
-
-    def __init__(
-        self,
-        *,
-        writer: ShardSetWriter,
-        cuts: CutStage | None,
-        sampler: TickSampler[Frame],
-        pictures: PictureStage,
-        tar_s: float,
-        on_frame: Callable[[float], None],
-    ) -> None:
-        self._writer, self._cuts, self._sampler = writer, cuts, sampler
-        self._pictures, self._tar_s, self._on_frame = pictures, tar_s, on_frame
-        self._tar = 0
-        self._stored: list[Stored] = []
-        self._motion: list[float] = []
-        self._thumbnail: NDArray[np.float32] | None = None
-
-    def run(self, frames: Iterable[Frame]) -> StretchRecord:
-        """Go through the frames once; return what was found."""
-        pts, ticks, kept, rows = array("q"), array("q"), array("q"), array("q")
-        for tick, frame in self._sampled(frames, pts):
-            if not kept or kept[-1] != frame.index:
-                self._store(tick, frame)
-            ticks.append(tick)
-            kept.append(frame.index)
-            rows.append(len(self._stored) - 1)
-        return StretchRecord(
-            pts=_ints(pts),
-            scores=None if self._cuts is None else self._cuts.finish(),
-            ticks=_ints(ticks),
-            frames=_ints(kept),
-            rows=_ints(rows),
-            stored=self._stored,
-            motion=np.asarray(self._motion, dtype=np.float32),
-        )
-
-    def _sampled(self, frames: Iterable[Frame], pts: "array[int]") -> Iterator[tuple[int, Frame]]:
-        for frame in frames:
-            pts.append(frame.pts)
-            if self._cuts is not None:
-                self._cuts.process_frame(frame)
-            yield from self._sampler.process_frame(frame)
-            self._on_frame(frame.pts_s)
-        yield from self._sampler.finish()
-
-    def _store(self, tick: int, frame: Frame) -> None:
-        made = self._pictures.process_frame(tick, frame)
-        if int(frame.pts_s / self._tar_s) != self._tar:
-            self._tar = int(frame.pts_s / self._tar_s)
-            self._writer.start_tar()
-        self._stored.append(self._writer.add(made.picture))
-        self._motion.append(
-            np.nan if self._thumbnail is None else measure_motion(self._thumbnail, made.thumbnail)
-        )
-        self._thumbnail = made.thumbnail
+    pts, stored, motion = array("q"), list[Stored](), list[float]()
+    first: Thumbnail | None = None
+    before: Thumbnail | None = None
+    for frame in frames:
+        pts.append(frame.pts)
+        if cuts is not None:
+            cuts.process_frame(frame)
+        if frame.index in kept:
+            made = pictures.process_frame(kept[frame.index], frame)
+            stored.append(tar.add(made.picture))
+            motion.append(np.nan if before is None else measure_motion(before, made.thumbnail))
+            before = made.thumbnail
+            first = made.thumbnail if first is None else first
+        on_frame(frame.pts_s)
+    return StretchRecord(
+        pts=np.asarray(pts, dtype=np.int64),
+        scores=None if cuts is None else cuts.finish(),
+        small=None if cuts is None else cuts.ends(),
+        stored=stored,
+        motion=np.asarray(motion, dtype=np.float32),
+        thumbnails=None if first is None or before is None else (first, before),
+        notes=tuple(notes()),
+    )
 
 
 def join(
-    record: StretchRecord,
+    records: Sequence[StretchRecord],
     video: VideoRecord,
     *,
+    sampling: Sampling,
     fps: Fraction | None,
     cuts: CutSettings | None,
 ) -> JoinedVideo:
-    """Decide what needs the whole video: cuts, gaps, segments, and motion between rows.
+    """Decide what needs the whole video: cuts, gaps, segments, and what lies over borders.
 
     Args:
-        record: what the pass left.
+        records: of all stretches, in order.
         video: the video's record.
+        sampling: which ticks have which frames.
         fps: ticks a second; None: every frame was kept.
         cuts: the cut detector's settings; None: no cuts.
     """
+    pts = np.concatenate([record.pts for record in records])
     found: tuple[Cut, ...] = ()
-    if cuts is not None and record.scores is not None:
+    if cuts is not None:
         found = find_cuts(
-            record.scores,
-            record.pts,
-            time_base=video.time_base,
-            rate=video.rate,
-            settings=cuts,
+            joined_scores(records), pts, time_base=video.time_base, rate=video.rate, settings=cuts
         )
-    cut_frames = np.searchsorted(record.pts, [cut.pts for cut in found]).astype(np.int64)
-    breaks = np.concatenate([cut_frames, gaps(record.pts, time_base=video.time_base, fps=fps)])
+    cut_frames = np.searchsorted(pts, [cut.pts for cut in found]).astype(np.int64)
+    breaks = np.concatenate([cut_frames, gaps(pts, time_base=video.time_base, fps=fps)])
+    motion = joined_motion(records)[sampling.rows]
+    motion[1:][np.diff(sampling.rows) == 0] = 0  # both rows point to the same picture
     return JoinedVideo(
         record=video,
-        stored=record.stored,
-        ticks=record.ticks,
-        rows=record.rows,
-        segments=assign_segments(record.ticks, record.frames, breaks=breaks),
-        motion=_motion_of_rows(record),
+        stored=[stored for record in records for stored in record.stored],
+        ticks=sampling.ticks,
+        rows=sampling.rows,
+        segments=assign_segments(sampling.ticks, sampling.frames, breaks=breaks),
+        motion=motion,
         cuts=found,
     )
 
 
-def _motion_of_rows(record: StretchRecord) -> NDArray[Any]:
-    """Return (n,) change since the row before: none where both point to the same picture."""
-    motion = record.motion[record.rows].copy()
-    motion[1:][np.diff(record.rows) == 0] = 0
-    return motion
+def joined_scores(records: Sequence[StretchRecord]) -> NDArray[np.float64]:
+    """Return (F,) scores of all frames; those at borders from the small pictures beside them."""
+    parts: list[NDArray[np.float64]] = []
+    last: SmallPicture | None = None
+    for record in records:
+        assert record.scores is not None
+        assert record.small is not None
+        scores = record.scores.copy()
+        if last is not None:
+            scores[0] = content_score(last, record.small[0])
+        last = record.small[1]
+        parts.append(scores)
+    return np.concatenate(parts)
 
 
-def _ints(values: "array[int]") -> Ints:
-    return np.frombuffer(values, dtype=np.int64).copy() if values else np.empty(0, dtype=np.int64)
+def joined_motion(records: Sequence[StretchRecord]) -> NDArray[np.float32]:
+    """Return (m,) change of every picture since the one before; the first is NaN."""
+    parts: list[NDArray[np.float32]] = []
+    last: Thumbnail | None = None
+    for record in records:
+        if record.thumbnails is None:
+            continue
+        motion = record.motion.copy()
+        if last is not None:
+            motion[0] = measure_motion(last, record.thumbnails[0])
+        last = record.thumbnails[1]
+        parts.append(motion)
+    return np.concatenate(parts)

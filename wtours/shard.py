@@ -1,30 +1,39 @@
 """From videos to shard sets: `wtours shard` and `wtours verify` as library calls."""
 
 import errno
+import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from wtours.errors import WtoursError
-from wtours.frame_pass import FramePass, StretchRecord, join
+from wtours.executors import run_here, run_in_processes
 from wtours.shard_inputs import ShardInput, find_inputs
+from wtours.shard_plan import (
+    VideoPlan,
+    differences,
+    discard_if_empty,
+    existing,
+    make_plan,
+    plan_from_decoding,
+    refused,
+)
 from wtours.shard_settings import ShardSettings
-from wtours.shards import ShardSetWriter, VideoRecord, open_shards, settle
-from wtours.shards.schema import RECORD_FILE, DatasetRecord
-from wtours.stages.blur import BlurStage, fit_short_side
-from wtours.stages.cuts import CutStage
-from wtours.stages.picture import PictureStage
-from wtours.stages.sample import TickSampler
-from wtours.video import VideoReader, open_video
+from wtours.shards import open_shards, settle
+from wtours.shards.schema import DatasetRecord
+from wtours.stretch_work import do_stretch
+from wtours.video import UnexpectedFramesError
 from wtours.whole_file import file_sha256
 
 Progress = Callable[[str, float, float, float], None]
 """Name of the video, seconds of it done, seconds in all, seconds of video per second of work."""
 _RATE_TOLERANCE = Fraction(105, 100)
+_WORKER_BYTES = 2 * 10**9
+"""Memory of a worker at 4K, at the most."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _NO_FOLDER = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 
@@ -76,17 +85,22 @@ def shard_videos(
     *,
     out: str | Path,
     settings: ShardSettings | None = None,
+    workers: int | None = None,
     replace: bool = False,
     progress: Progress | None = None,
 ) -> Written:
     """Write one shard set a video, `out/<name>/`, each from a single decode.
 
-    A set that is there already, from the same video and settings, is left as it is.
+    The work is done in stretches of about a minute; what is done stays, and the next run does what
+    is missing. A set that is there already, from the same video and settings, is left as it is. The
+    bytes do not depend on the number of workers, or on how often the work was interrupted.
 
     Args:
         paths: videos, and folders of them.
         out: folder of the sets.
         settings: what is kept, and how; the defaults where None.
+        workers: processes that work at once; as many as the machine's cores and memory allow
+            where None.
         replace: make sets anew that are there already.
         progress: called as the work goes on.
 
@@ -95,6 +109,9 @@ def shard_videos(
             settings or of another video, or the disk is full.
     """
     settings, out = settings or ShardSettings(), Path(out)
+    workers = default_workers() if workers is None else workers
+    if workers < 1:
+        raise WtoursError(f"workers is {workers}", remedy="give 1 or more")
     inputs = find_inputs(paths)
     for video in inputs:
         require_rate(video, settings)
@@ -102,11 +119,110 @@ def shard_videos(
             settle(out / video.name)
         if not replace:
             _require_same_settings(out / video.name, settings)
-    sets = []
+    sets: dict[str, WrittenSet] = {}
+    plans: list[VideoPlan] = []
     for video in inputs:
         with _told_of_disk(out, video):
-            sets.append(_shard_one(video, out / video.name, settings, replace, progress))
-    return Written(sets=tuple(sets))
+            there, plan = _begin(video, out / video.name, settings, replace)
+        if there is not None:
+            sets[video.name] = there
+        if plan is not None:
+            plans.append(plan)
+    for written in _work(plans, workers, progress):
+        sets[written.folder.name] = written
+    return Written(sets=tuple(sets[video.name] for video in inputs))
+
+
+def default_workers() -> int:
+    """Return how many processes the cores and the free memory of this machine allow."""
+    try:
+        free_bytes = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return _cores()  # a system that does not tell
+    return max(1, min(_cores(), free_bytes // _WORKER_BYTES))
+
+
+def _begin(
+    video: ShardInput, folder: Path, settings: ShardSettings, replace: bool
+) -> tuple[WrittenSet | None, VideoPlan | None]:
+    """Return the set that is there already, or the plan of what is to be done."""
+    sha256 = file_sha256(video.facts.path)
+    _require_as_fetched(video, sha256)
+    record = None if replace else existing(folder)
+    if record is None:
+        return None, make_plan(video, sha256, folder, settings, replace_set=replace)
+    if [one.sha256 for one in record.videos] != [sha256]:
+        raise refused(folder, f"was made from another video than {video.facts.path}")
+    pictures = sum(tar.pictures for tar in record.tars)
+    there = WrittenSet(
+        folder=folder, record=record, pictures=pictures, rows=None, cuts=None, skipped=True
+    )
+    return there, None
+
+
+def _work(
+    plans: Sequence[VideoPlan], workers: int, progress: Progress | None
+) -> Iterator[WrittenSet]:
+    """Do what is missing of all plans; yield each set when it is whole."""
+    waiting = {plan.video.name: plan for plan in plans}
+    try:
+        while waiting:
+            again: list[VideoPlan] = []
+            with closing(_rounds(list(waiting.values()), workers, progress)) as ended:
+                for plan, fault in ended:
+                    name = plan.video.name
+                    if isinstance(fault, UnexpectedFramesError):
+                        if name in waiting:
+                            again.append(waiting.pop(name))
+                        continue
+                    with _told_of_disk(plan.partial.folder.parent, plan.video):
+                        if fault is not None:
+                            raise fault
+                        if name in waiting and not plan.missing():
+                            yield _finish(plan)
+                            del waiting[name]
+            for plan in again:
+                with _told_of_disk(plan.partial.folder.parent, plan.video):
+                    waiting[plan.video.name] = plan_from_decoding(plan)
+    finally:
+        for plan in waiting.values():
+            discard_if_empty(plan)
+
+
+def _rounds(
+    plans: Sequence[VideoPlan], workers: int, progress: Progress | None
+) -> Generator[tuple[VideoPlan, Exception | None], None, None]:
+    """Do every missing stretch once; yield its plan as it ends, and what it raised."""
+    missing = [(plan, number) for plan in plans for number in plan.missing()]
+    threads = max(1, _cores() // workers)
+    tasks = [plan.task(number, decoder_threads=threads) for plan, number in missing]
+    pace = _Pace(missing, progress)
+    for plan in plans:
+        if not plan.missing():  # all of it was done before, and only the end was missing
+            yield plan, None
+    if not tasks:
+        return
+    run = (
+        run_here(tasks, do_stretch, told=pace.on_frame)
+        if workers == 1 or len(tasks) == 1
+        else run_in_processes(tasks, do_stretch, workers=workers, told=pace.on_frame)
+    )
+    with closing(run) as ended:
+        for number, fault in ended:
+            pace.on_end(number)
+            yield missing[number][0], fault
+
+
+def _finish(plan: VideoPlan) -> WrittenSet:
+    record, pictures, rows, cuts = plan.finish()
+    return WrittenSet(
+        folder=plan.partial.folder,
+        record=record,
+        pictures=pictures,
+        rows=rows,
+        cuts=cuts,
+        skipped=False,
+    )
 
 
 def verify_shards(paths: Sequence[str | Path]) -> list[str]:
@@ -133,93 +249,10 @@ def require_rate(video: ShardInput, settings: ShardSettings) -> None:
         )
 
 
-def _existing(folder: Path) -> DatasetRecord | None:
-    return DatasetRecord.read(folder / RECORD_FILE) if folder.exists() else None
-
-
 def _require_same_settings(folder: Path, settings: ShardSettings) -> None:
-    record = _existing(folder)
-    if record is None:
-        return
-    wanted = settings.to_record()
-    differing = [
-        f"{key} {record.settings.get(key)} instead of {wanted.get(key)}"
-        for key in sorted(set(wanted) | set(record.settings))
-        if record.settings.get(key) != wanted.get(key)
-    ]
-    if differing:
-        raise _refused(folder, f"was made with {'; '.join(differing)}")
-
-
-def _refused(folder: Path, finding: str) -> WtoursError:
-    return WtoursError(
-        f"{folder} exists already and {finding}",
-        remedy="give another --out, or --replace to make it anew",
-    )
-
-
-def _shard_one(
-    video: ShardInput,
-    folder: Path,
-    settings: ShardSettings,
-    replace_set: bool,
-    progress: Progress | None,
-) -> WrittenSet:
-    sha256 = file_sha256(video.facts.path)
-    _require_as_fetched(video, sha256)
-    record = None if replace_set else _existing(folder)
-    if record is not None:
-        if [one.sha256 for one in record.videos] != [sha256]:
-            raise _refused(folder, f"was made from another video than {video.facts.path}")
-        pictures = sum(tar.pictures for tar in record.tars)
-        return WrittenSet(
-            folder=folder, record=record, pictures=pictures, rows=None, cuts=None, skipped=True
-        )
-    return _write_set(video, sha256, folder, settings, replace_set, progress)
-
-
-def _write_set(
-    video: ShardInput,
-    sha256: str,
-    folder: Path,
-    settings: ShardSettings,
-    replace_set: bool,
-    progress: Progress | None,
-) -> WrittenSet:
-    pace = _Pace(video, progress)
-    with (
-        open_video(video.facts.path, facts=video.facts) as reader,
-        ShardSetWriter(folder, replace=replace_set) as writer,
-    ):
-        found = FramePass(
-            writer=writer,
-            cuts=CutStage() if settings.cuts is not None else None,
-            sampler=TickSampler(time_base=reader.time_base, fps=settings.kept_fps),
-            pictures=picture_stage(video.name, reader, settings),
-            tar_s=settings.tar_s,
-            on_frame=pace.on_frame,
-        ).run(reader)
-        if not len(found.ticks):
-            raise WtoursError(
-                f"{video.facts.path} has no frame to keep",
-                remedy="fetch it again, or leave it out",
-            )
-        joined = join(
-            found,
-            _video_record(video, sha256, reader, settings, found),
-            fps=settings.kept_fps,
-            cuts=settings.cuts,
-        )
-        record = writer.finish([joined], settings=settings.to_record())
-    pace.finish()
-    return WrittenSet(
-        folder=folder,
-        record=record,
-        pictures=len(found.stored),
-        rows=len(found.ticks),
-        cuts=len(joined.cuts),
-        skipped=False,
-    )
+    record = existing(folder)
+    if record is not None and (differing := differences(record.settings, settings.to_record())):
+        raise refused(folder, f"was made with {differing}")
 
 
 def _require_as_fetched(video: ShardInput, sha256: str) -> None:
@@ -232,65 +265,65 @@ def _require_as_fetched(video: ShardInput, sha256: str) -> None:
         )
 
 
-def picture_stage(name: str, reader: VideoReader, settings: ShardSettings) -> PictureStage:
-    """Return the stage that makes the pictures of a video; loads the face detector."""
-    size = fit_short_side(reader.width, reader.height, settings.short_side_px)
-    blur = None
-    if settings.blur is not None:
-        blur = BlurStage(settings.blur, settings.blur.open_detector(), picture_size=size)
-    return PictureStage(video=name, size=size, jpeg_quality=settings.jpeg_quality, blur=blur)
-
-
 class _Pace:
-    """Passes on how far the work on a video is: ten times a second, and when its set is whole."""
+    """Passes on how far the work on each video is: ten times a second, and when it is done.
 
-    def __init__(self, video: ShardInput, progress: Progress | None) -> None:
-        self._name, self._duration_s = video.name, video.facts.duration_s
-        self._progress = progress
-        self._start_s = self._shown_s = time.monotonic()
+    Args:
+        missing: the stretches that are done, as (plan, number), in the order of their tasks.
+        progress: is told.
+    """
 
-    def on_frame(self, done_s: float) -> None:
+    def __init__(self, missing: Sequence[tuple[VideoPlan, int]], progress: Progress | None) -> None:
+        self._missing, self._progress = missing, progress
+        self._done_s: dict[str, dict[int, float]] = {plan.video.name: {} for plan, _ in missing}
+        self._before_s = {
+            plan.video.name: plan.video.facts.duration_s
+            - sum(_length_s(plan, other) for other in plan.missing())
+            for plan, _ in missing
+        }
+        self._start_s = time.monotonic()
+        self._shown_s: dict[str, float] = {}
+
+    def on_frame(self, task: int, at_s: float) -> None:
         """Take note of the time of a frame."""
-        if time.monotonic() - self._shown_s >= 0.1:
-            self._show(done_s)
+        plan, number = self._missing[task]
+        self._done_s[plan.video.name][number] = max(0.0, at_s - plan.start_s(number))
+        now_s = time.monotonic()
+        if now_s - self._shown_s.get(plan.video.name, 0.0) >= 0.1:
+            self._shown_s[plan.video.name] = now_s
+            self._show(plan)
 
-    def finish(self) -> None:
-        """Take note that all is done."""
-        self._show(self._duration_s)
+    def on_end(self, task: int) -> None:
+        """Take note that a stretch is done."""
+        plan, number = self._missing[task]
+        self._done_s[plan.video.name][number] = _length_s(plan, number)
+        self._show(plan)
 
-    def _show(self, done_s: float) -> None:
-        self._shown_s = time.monotonic()
-        if self._progress is not None:
-            speed = done_s / max(1e-9, self._shown_s - self._start_s)
-            self._progress(self._name, done_s, self._duration_s, speed)
+    def _show(self, plan: VideoPlan) -> None:
+        if self._progress is None:
+            return
+        name, duration_s = plan.video.name, plan.video.facts.duration_s
+        now_s = sum(self._done_s[name].values())
+        every_s = sum(sum(done.values()) for done in self._done_s.values())
+        speed = every_s / max(1e-9, time.monotonic() - self._start_s)
+        done_s = min(duration_s, self._before_s[name] + now_s)
+        if not plan.missing():
+            done_s = duration_s
+        self._progress(name, done_s, duration_s, speed)
 
 
-def _video_record(
-    video: ShardInput,
-    sha256: str,
-    reader: VideoReader,
-    settings: ShardSettings,
-    found: StretchRecord,
-) -> VideoRecord:
-    facts, picture = video.facts, found.stored[0].picture
-    return VideoRecord(
-        name=video.name,
-        sha256=sha256,
-        size_bytes=facts.size_bytes,
-        codec=facts.codec,
-        width=facts.width,
-        height=facts.height,
-        time_base=facts.time_base,
-        rate=facts.average_rate,
-        kept_rate=settings.kept_fps or facts.average_rate,
-        duration_s=facts.duration_s,
-        frames=len(found.pts),
-        picture_width=picture.width,
-        picture_height=picture.height,
-        notes=tuple(reader.notes),
-        provenance=video.provenance,
-        attribution=video.attribution,
+def _length_s(plan: VideoPlan, number: int) -> float:
+    end_pts = plan.stretches[number].end_pts
+    end_s = (
+        plan.video.facts.duration_s
+        if end_pts is None
+        else float(end_pts * plan.video.facts.time_base)
     )
+    return end_s - plan.start_s(number)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
@@ -309,6 +342,7 @@ def _told_of_disk(out: Path, video: ShardInput) -> Iterator[None]:
         free_mb = shutil.disk_usage(out if out.exists() else out.parent).free / 1e6
         raise WtoursError(
             f"{out} has no room left for the pictures of {video.facts.path}: "
-            f"{free_mb:.0f} MB are free, now that what was written of it is removed",
-            remedy="make room or give another --out; `--dry-run` says how much is needed",
+            f"{free_mb:.0f} MB are free",
+            remedy="make room and run the same command again, which goes on from there, or give "
+            "another --out; `--dry-run` says how much is needed",
         ) from fault

@@ -10,11 +10,12 @@ from itertools import islice
 from pathlib import Path
 from statistics import fmean, median
 
-from wtours.shard import picture_stage, require_rate
+from wtours.shard import require_rate
 from wtours.shard_inputs import ShardInput, find_inputs
 from wtours.shard_settings import ShardSettings
 from wtours.shards import Picture
 from wtours.stages.cuts import CutStage
+from wtours.stretch_work import picture_stage
 from wtours.video import Frame, VideoReader, open_video
 
 _WARM_UP_FRAMES = 12
@@ -82,7 +83,7 @@ def _estimate_one(video: ShardInput, settings: ShardSettings) -> VideoEstimate:
     facts = video.facts
     with open_video(facts.path, facts=facts) as reader:
         frame_s = _seconds_a_frame(reader, settings)
-        stage = picture_stage(video.name, reader, settings)
+        stage = picture_stage(video.name, facts, settings)
         frames = _spread_frames(reader)
         stage.process_frame(0, frames[0])  # the detector's first picture takes longer
         made, times_s = [], []

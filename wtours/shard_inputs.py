@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from wtours.errors import WtoursError
-from wtours.integrity import VideoFacts, check_video
+from wtours.integrity import VideoFacts, check_and_walk
 from wtours.provenance import Provenance, read_provenance
 from wtours.publishing.credit import attribution_line
+from wtours.stretches import Timeline, make_timeline
 
 VIDEO_SUFFIXES = frozenset(
     {".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"}
@@ -27,6 +28,8 @@ class ShardInput:
     name: str
     """Of its shard set and in its keys."""
     facts: VideoFacts
+    timeline: Timeline
+    """Its frames, as its packets announce them."""
     provenance: dict[str, Any] | None
     attribution: str
 
@@ -97,7 +100,7 @@ def _require_good(file: Path, record: Provenance) -> None:
 
 
 def _input(name: str, file: Path) -> ShardInput:
-    facts = check_video(file)
+    facts, walk = check_and_walk(file)
     record = read_provenance(file)
     if record is not None:
         _require_good(file, record)
@@ -105,6 +108,7 @@ def _input(name: str, file: Path) -> ShardInput:
     return ShardInput(
         name=name,
         facts=facts,
+        timeline=make_timeline(walk.pts, walk.keyframes),
         provenance=provenance,
         attribution=attribution_line(provenance),
     )

@@ -16,13 +16,25 @@ from wtours.conversion import PictureConverter, Pixels, is_high_definition
 from wtours.errors import WtoursError
 from wtours.integrity import VideoFacts, check_video
 from wtours.sampled import sampled_bgr
+from wtours.stretches import Stretch
 
 DECODER_THREADS = 4
 """Fixed, so that no result can depend on the machine's cores."""
 _TOLERATED_BACK_S = 1.0
 """Some cameras give single pictures a time that contradicts the order in which the codec shows
 them; those pictures are left out. Further back, the file was put together wrongly."""
+_STEPS_BACK_S = (0.0, 2.0, 20.0)
+"""Containers may lead behind a keyframe that is asked for; then one before it is, and at last the
+beginning of the file."""
 _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
+
+
+class UnexpectedFramesError(Exception):
+    """The frames that are decoded are not those that the packets announced.
+
+    As with packets that show nothing, or pictures in two packets. Such a video is decoded from its
+    beginning, and its frames are what comes of that.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +90,8 @@ class VideoReader:
         self.width, self.height = facts.width, facts.height
         self.time_base = facts.time_base
         self.notes: list[str] = list(facts.notes)
-        self._container = av.open(str(facts.path))
+        # Titles in an odd encoding are no fault of the pictures.
+        self._container = av.open(str(facts.path), metadata_errors="replace")
         pictures = self._container.streams.video
         # The cover of a piece of music is a stream of one picture.
         self._stream = next(s for s in pictures if not s.disposition & Disposition.attached_pic)
@@ -114,12 +127,45 @@ class VideoReader:
         index = 0
         for decoded in self._decode():
             pts = self._pts(decoded)
+            self._require_sound(decoded, pts)
             if pts <= self._last_pts:
                 self._leave_out(pts)
                 continue
             self._last_pts = pts
             yield self._frame(decoded, index, pts)
             index += 1
+        self._conclude()
+
+    def read(self, stretch: Stretch) -> Iterator[Frame]:
+        """Give the frames of a stretch, `index` being that among all frames of the video.
+
+        Decoding begins at the stretch's keyframe, and ends with the frame after it.
+
+        Raises:
+            UnexpectedFramesError: other frames come than the packets announced.
+            WtoursError: as when iterating.
+        """
+        self._first_pts, self._last_pts = stretch.first_pts, -1
+        index = stretch.first
+        for decoded in self._decode_from(stretch.start_pts):
+            pts = self._pts(decoded)
+            if pts < stretch.start_pts:
+                continue  # shown before the keyframe that stands before it: of the stretch before
+            if stretch.end_pts is not None and pts >= stretch.end_pts:
+                break
+            self._require_sound(decoded, pts)
+            if pts <= self._last_pts:
+                self._leave_out(pts)
+                continue
+            if index >= stretch.end or pts != stretch.pts[index - stretch.first]:
+                raise UnexpectedFramesError
+            if index == stretch.first:
+                self._note_first(decoded)
+            self._last_pts = pts
+            yield self._frame(decoded, index, pts)
+            index += 1
+        if index != stretch.end:
+            raise UnexpectedFramesError
         self._conclude()
 
     def seek(self, time_s: float) -> bool:
@@ -138,16 +184,33 @@ class VideoReader:
         self._last_pts = -1
         return True
 
+    def _decode_from(self, start_pts: int) -> Iterator[Any]:
+        """Give decoded pictures from one on that is shown at or before a time stamp."""
+        if start_pts == 0:
+            yield from self._decode()
+            return
+        assert self._first_pts is not None
+        for back_s in _STEPS_BACK_S:
+            target = self._first_pts + start_pts - int(Fraction(back_s) / self.time_base)
+            try:
+                self._container.seek(target, stream=self._stream)
+                decoding = self._decode()
+                first = next(decoding, None)
+            except (av.FFmpegError, WtoursError):
+                continue  # pictures before the keyframe lack what they refer to; begin earlier
+            if first is not None and self._pts(first) <= start_pts:
+                yield first
+                yield from decoding
+                return
+        raise UnexpectedFramesError
+
     def _decode(self) -> Iterator[Any]:
         time_s = 0.0
         try:
             for packet in self._container.demux(self._stream):
                 if packet.pts is not None and self._first_pts is not None:
                     time_s = float((packet.pts - self._first_pts) * self.time_base)
-                for decoded in packet.decode():
-                    if decoded.is_corrupt:
-                        raise self._damaged(time_s, "its picture is damaged")
-                    yield decoded
+                yield from packet.decode()
         except av.FFmpegError as fault:
             raise self._damaged(time_s, str(fault.strerror)) from fault
 
@@ -156,6 +219,10 @@ class VideoReader:
             f"{self.path} cannot be decoded at about {time_s:.2f} s: {finding}",
             remedy="delete it and fetch or copy it again, or cut the damaged part out",
         )
+
+    def _require_sound(self, decoded: Any, pts: int) -> None:
+        if decoded.is_corrupt:
+            raise self._damaged(float(pts * self.time_base), "its picture is damaged")
 
     def _pts(self, decoded: Any) -> int:
         """Return the time stamp of a decoded picture, counted from the first one."""

@@ -6,13 +6,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from wtours.stages.sample import TickSampler
 
 from tests.video_making import flat, panned, write_video
 from wtours.frame_pass import FramePass, StretchRecord, join
 from wtours.shards import JoinedVideo, ShardSetWriter, VideoRecord
 from wtours.stages.cuts import CutSettings, CutStage
 from wtours.stages.picture import PictureStage
-from wtours.stages.sample import TickSampler
 from wtours.video import open_video
 
 

@@ -18,7 +18,7 @@ from wtours.shard import shard_videos, verify_shards
 from wtours.shard_estimate import estimate
 from wtours.shard_inputs import set_name
 from wtours.shard_settings import ShardSettings, parse_fps
-from wtours.shards import ShardSetWriter, open_shards
+from wtours.shards import PartialSet, open_shards
 from wtours.shards.writer import TarWriter
 from wtours.stages.picture import PictureStage
 
@@ -216,18 +216,31 @@ def test_ctrl_c_while_replacing_leaves_the_old_set(
 
 
 @pytest.mark.parametrize(
-    "where", [(TarWriter, "add"), (TarWriter, "close"), (ShardSetWriter, "finish")]
+    ("where", "left"),
+    [
+        ((TarWriter, "add"), []),
+        ((TarWriter, "close"), []),
+        ((PartialSet, "finish"), [".walk_in_venice.partial"]),
+    ],
 )
-def test_a_full_disk_is_said_and_leaves_nothing(
-    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: tuple[type, str]
+def test_a_full_disk_is_said_and_what_was_done_is_gone_on_with(
+    video: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    where: tuple[type, str],
+    left: list[str],
 ) -> None:
     def full(*_: object, **__: object) -> NoReturn:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(*where, full)
-    with pytest.raises(WtoursError, match=r"shards has no room left.*MB are free.*--dry-run"):
-        shard_videos([video], out=tmp_path / "shards", settings=PLAIN)
-    assert leftovers(tmp_path / "shards") == []
+    out = tmp_path / "shards"
+    with monkeypatch.context() as patch:
+        patch.setattr(*where, full)
+        with pytest.raises(WtoursError, match=r"shards has no room left.*MB are free.*--dry-run"):
+            shard_videos([video], out=out, settings=PLAIN)
+    assert leftovers(out) == left
+    assert shard_videos([video], out=out, settings=PLAIN).pictures == 7
+    assert leftovers(out) == ["walk_in_venice"]
 
 
 def test_progress_tells_video_time(video: Path, tmp_path: Path) -> None:

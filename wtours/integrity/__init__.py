@@ -4,7 +4,7 @@
 that was said of it and looks at some of its pictures.
 """
 
-from wtours.integrity.check import check_video
+from wtours.integrity.check import check_and_walk, check_video
 from wtours.integrity.comparison import compare_said
 from wtours.integrity.facts import VideoFacts
 from wtours.integrity.stretches import Stretch
@@ -17,6 +17,7 @@ __all__ = [
     "Stretch",
     "Verification",
     "VideoFacts",
+    "check_and_walk",
     "check_video",
     "compare_said",
     "verify_video",

@@ -34,6 +34,11 @@ def check_video(path: str | Path) -> VideoFacts:
         WtoursError: the file is missing, empty, no video, sound only, cut short, unreadable in its
             middle, in a codec without a decoder, or its time stamps jump backwards.
     """
+    return check_and_walk(path)[0]
+
+
+def check_and_walk(path: str | Path) -> tuple[VideoFacts, Walk]:
+    """Do as `check_video` does; also return the packets that it walked over."""
     path = Path(path)
     name, size_bytes = str(path), require_file(path)
     if size_bytes == 0:
@@ -52,7 +57,7 @@ def check_video(path: str | Path) -> VideoFacts:
             raise cut_short(name, fault)
         with open_container(path) as again:
             rotation_deg = first_rotation_deg(name, again, stream.index)
-        return facts_of(path, size_bytes, container, stream, walk, rotation_deg)
+        return facts_of(path, size_bytes, container, stream, walk, rotation_deg), walk
 
 
 def require_file(path: Path) -> int:

@@ -11,7 +11,7 @@ from wtours.shards.schema import (
     VideoRecord,
 )
 from wtours.shards.segments import assign_segments, gaps, nearest_frames
-from wtours.shards.writer import JoinedVideo, ShardSetWriter, Stored, TarWriter, settle
+from wtours.shards.writer import JoinedVideo, PartialSet, Stored, TarWriter, settle
 
 __all__ = [
     "Box",
@@ -19,10 +19,10 @@ __all__ = [
     "DatasetRecord",
     "JoinedVideo",
     "Lightness",
+    "PartialSet",
     "Picture",
     "ShardError",
     "ShardSet",
-    "ShardSetWriter",
     "Stored",
     "TarWriter",
     "VideoRecord",

@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -59,7 +58,7 @@ class TarWriter:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._stream = path.open("xb")
+        self._stream = path.open("wb")
         self._pictures = 0
 
     def add(self, picture: Picture) -> Stored:
@@ -123,17 +122,15 @@ class JoinedVideo:
     cuts: Sequence[Cut]
 
 
-class ShardSetWriter:
-    """Writes one shard set beside its final name, and renames the folder when it is whole.
-
-    Use as a context: leaving it by an exception removes what was written.
+class PartialSet:
+    """A shard set while it is made: a folder beside its final name, which it gets when it is whole.
 
     Args:
         folder: the set's final folder.
         replace: put the new set in the place of an old one when it is whole.
 
     Raises:
-        WtoursError: the folder exists and is not to be replaced, or the disk is full.
+        WtoursError: the folder exists and is not to be replaced.
     """
 
     def __init__(self, folder: Path, *, replace: bool = False) -> None:
@@ -144,68 +141,60 @@ class ShardSetWriter:
                 remedy="give another --out, or --replace to make it anew",
             )
         self.folder = folder
-        self.partial, self._retired = _partial(folder), _retired(folder)
-        self.partial.mkdir(parents=True)
-        self._open: TarWriter | None = None
-        self._tars: list[TarRecord] = []
+        self.path = partial_folder(folder)
+        self.path.mkdir(parents=True, exist_ok=True)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        fault: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if self._open is not None:
-                self._open.abandon()
-        finally:
-            # Closing writes what is buffered, which fails where the disk is full.
-            shutil.rmtree(self.partial, ignore_errors=True)
-
-    def start_tar(self) -> None:
-        """End the open tar, if any: the next picture begins another one."""
-        if self._open is not None:
-            self._tars.append(self._open.close())
-            self._open = None
-
-    def add(self, picture: Picture) -> Stored:
-        """Store a picture in the open tar; return where, without the bytes of the picture."""
-        if self._open is None:
-            name = f"{self.folder.name}-{len(self._tars):06d}.tar"
-            self._open = TarWriter(self.partial / name)
-        return self._open.add(picture)
+    def tar(self, number: int) -> Path:
+        """Return where a tar stands, now and in the whole set."""
+        return self.path / f"{self.folder.name}-{number:06d}.tar"
 
     def finish(
-        self, videos: Sequence[JoinedVideo], *, settings: Mapping[str, Any]
+        self,
+        videos: Sequence[JoinedVideo],
+        tars: Sequence[TarRecord],
+        *,
+        settings: Mapping[str, Any],
     ) -> DatasetRecord:
-        """Write tables, attribution and record, and give the folder its final name."""
-        self.start_tar()
+        """Write tables, attribution and record, and give the folder its final name.
+
+        Args:
+            videos: what stands in the index.
+            tars: those in the folder, in order; whatever else is in it is removed.
+            settings: for the record.
+        """
         records = tuple(video.record for video in videos)
-        _write_table(self.partial / INDEX_FILE, _index_table(videos))
-        _write_table(self.partial / CUTS_FILE, _cuts_table(videos))
+        _write_table(self.path / INDEX_FILE, _index_table(videos))
+        _write_table(self.path / CUTS_FILE, _cuts_table(videos))
         page = set_attribution(records, settings).encode()
-        write_durably(self.partial / ATTRIBUTION_FILE, page)
+        write_durably(self.path / ATTRIBUTION_FILE, page)
         record = DatasetRecord(
             videos=records,
             settings=settings,
-            tars=tuple(self._tars),
-            tables={name: file_sha256(self.partial / name) for name in (INDEX_FILE, CUTS_FILE)},
+            tars=tuple(tars),
+            tables={name: file_sha256(self.path / name) for name in (INDEX_FILE, CUTS_FILE)},
             documents={ATTRIBUTION_FILE: sha256(page).hexdigest()},
             software={name: version(name) for name in SOFTWARE},
         )
-        write_durably(self.partial / RECORD_FILE, record.to_json().encode())
+        write_durably(self.path / RECORD_FILE, record.to_json().encode())
+        known = {RECORD_FILE, INDEX_FILE, CUTS_FILE, ATTRIBUTION_FILE, *(tar.name for tar in tars)}
+        for other in self.path.iterdir():
+            if other.name not in known:
+                other.unlink()
         if self.folder.exists():
-            self.folder.rename(self._retired)
-        put_folder_in_place(self.partial, self.folder)
-        shutil.rmtree(self._retired, ignore_errors=True)
+            self.folder.rename(_retired(self.folder))
+        put_folder_in_place(self.path, self.folder)
+        shutil.rmtree(_retired(self.folder), ignore_errors=True)
         return record
+
+    def discard(self) -> None:
+        """Remove what was made so far."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
 
 def settle(folder: Path) -> None:
     """Put right what a killed run left beside a set: the old set, or nothing, stands in its place.
+
+    What it left of a new set stays, to be gone on with.
 
     Args:
         folder: the set's final folder.
@@ -213,11 +202,10 @@ def settle(folder: Path) -> None:
     if _retired(folder).exists() and not folder.exists():
         # A replacement was cut off between its two renames.
         _retired(folder).rename(folder)
-    for left in (_partial(folder), _retired(folder)):
-        shutil.rmtree(left, ignore_errors=True)
+    shutil.rmtree(_retired(folder), ignore_errors=True)
 
 
-def _partial(folder: Path) -> Path:
+def partial_folder(folder: Path) -> Path:
     """Where a set stands while it is written."""
     return folder.with_name(f".{folder.name}.partial")
 

@@ -5,10 +5,9 @@ gets the score of its difference to the frame before, and the detectors then run
 series of scores (`find_cuts`), which needs no pictures.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import cv2
 import numpy as np
@@ -56,26 +55,39 @@ class CutSettings:
 _THRESHOLDS = {"content": 27.0, "adaptive": 3.0}
 
 
+SmallPicture = NDArray[np.uint8]
+"""(3, h, w) hue, saturation and value of a small picture."""
+
+
 class CutStage:
-    """Scores every frame against the one before; keeps one small picture."""
+    """Scores every frame against the one before; keeps the first and the last small picture."""
 
     def __init__(self) -> None:
-        self._before: Sequence[NDArray[Any]] | None = None
+        self._first: SmallPicture | None = None
+        self._before: SmallPicture | None = None
         self._scores: list[float] = []
 
     def process_frame(self, frame: Frame) -> None:
         """Score one frame; the first has 0."""
-        hsv = cv2.split(cv2.cvtColor(frame.sampled_bgr(), cv2.COLOR_BGR2HSV))
-        score = 0.0 if self._before is None else content_score(self._before, hsv)
-        self._scores.append(score)
+        planes = cv2.split(cv2.cvtColor(frame.sampled_bgr(), cv2.COLOR_BGR2HSV))
+        hsv = cast(SmallPicture, np.stack(planes))
+        if self._before is None:
+            self._first = hsv
+        self._scores.append(0.0 if self._before is None else content_score(self._before, hsv))
         self._before = hsv
 
     def finish(self) -> NDArray[np.float64]:
         """Return (F,) the scores of all frames."""
         return np.asarray(self._scores, dtype=np.float64)
 
+    def ends(self) -> tuple[SmallPicture, SmallPicture] | None:
+        """Return the small pictures of the first and of the last frame; None without frames."""
+        if self._first is None or self._before is None:
+            return None
+        return self._first, self._before
 
-def content_score(before: Sequence[NDArray[Any]], after: Sequence[NDArray[Any]]) -> float:
+
+def content_score(before: SmallPicture, after: SmallPicture) -> float:
     """Return the mean of the mean absolute changes of hue, saturation and value.
 
     The value of `ContentDetector` with its default weights, in levels of 255 (hue: of 180).

@@ -16,6 +16,8 @@ from wtours.video import Frame
 
 Pixels = NDArray[np.uint8]
 Grey = NDArray[np.uint8]
+Thumbnail = NDArray[np.float32]
+"""(36, 64) grey levels of 255."""
 
 THUMBNAIL_SIZE = (64, 36)
 """Width and height at which motion is measured."""
@@ -30,8 +32,7 @@ class MeasuredPicture:
     """A picture with the small grey one from which motion is measured."""
 
     picture: Picture
-    thumbnail: NDArray[np.float32]
-    """(36, 64), grey levels of 255."""
+    thumbnail: Thumbnail
 
 
 class PictureStage:
@@ -96,7 +97,7 @@ def averaged_down(grey: Grey, width: int, height: int) -> NDArray[np.float32]:
     return cast(NDArray[np.float32], small)
 
 
-def measure_motion(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
+def measure_motion(before: Thumbnail, after: Thumbnail) -> float:
     """Return the mean absolute difference of two thumbnails, in grey levels of 255."""
     return float(np.abs(after - before).mean(dtype=np.float64))
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.shard_making import make_shard_set
 from wtours.errors import WtoursError
-from wtours.shards import ShardError, ShardSetWriter, open_shards
+from wtours.shards import PartialSet, ShardError, open_shards
 
 
 @pytest.fixture
@@ -74,15 +74,16 @@ def test_a_set_travels_to_another_process_without_its_files(folder: Path) -> Non
     assert pickle.loads(pickle.dumps(shards)).read_jpeg(0) == first
 
 
-def test_a_failed_set_leaves_nothing_under_its_name(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), ShardSetWriter(tmp_path / "walk"):
-        raise KeyboardInterrupt
+def test_a_discarded_set_leaves_nothing(tmp_path: Path) -> None:
+    partial = PartialSet(tmp_path / "walk")
+    partial.tar(0).write_bytes(b"begun")
+    assert not (tmp_path / "walk").exists()
+    partial.discard()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_existing_set_is_kept_unless_it_is_to_be_replaced(folder: Path) -> None:
     with pytest.raises(WtoursError, match="exists already"):
-        ShardSetWriter(folder)
-    with pytest.raises(RuntimeError), ShardSetWriter(folder, replace=True):
-        raise RuntimeError
+        PartialSet(folder)
+    PartialSet(folder, replace=True).discard()
     assert open_shards(folder)[0].verify() == []

@@ -1,0 +1,100 @@
+"""The work on one stretch, as any process does it: decode, keep, measure, cover, store."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from wtours.frame_pass import StretchRecord, pass_over
+from wtours.integrity import VideoFacts
+from wtours.shard_settings import ShardSettings
+from wtours.shards import TarWriter
+from wtours.stages.blur import BlurStage, fit_short_side
+from wtours.stages.cuts import CutStage
+from wtours.stages.picture import PictureStage
+from wtours.stretch_files import FinishedStretch, save_stretch
+from wtours.stretches import Stretch
+from wtours.video import VideoReader
+
+
+@dataclass(frozen=True, kw_only=True)
+class StretchTask:
+    """Everything that a process has to know to do one stretch."""
+
+    name: str
+    """Of the video."""
+    facts: VideoFacts
+    stretch: Stretch
+    decoded: bool
+    """Whether the stretch is the whole video, as it is decoded from its beginning."""
+    kept: dict[int, int]
+    """Frames that are kept, each with its tick."""
+    settings: ShardSettings
+    folder: Path
+    """Where tar and record go."""
+    tar: Path
+    decoder_threads: int
+
+
+def do_stretch(task: StretchTask, on_frame: Callable[[float], None]) -> None:
+    """Do one stretch, and leave its tar and then its record in its folder.
+
+    Args:
+        task: what to do.
+        on_frame: called after each frame with its time in seconds; may raise, to stop.
+
+    Raises:
+        UnexpectedFramesError: the frames are not those of the packets.
+        WtoursError: a picture is damaged.
+    """
+    with (
+        _one_thread(),
+        VideoReader(task.facts, threads=task.decoder_threads) as reader,
+    ):
+        tar = TarWriter(task.tar)
+        try:
+            record = _pass(task, reader, tar, on_frame)
+            tar_record = tar.close() if record.stored else None
+        finally:
+            tar.abandon()
+    if tar_record is None:
+        task.tar.unlink()
+    finished = FinishedStretch(record=record, tar=tar_record)
+    save_stretch(finished, task.folder, task.stretch.number)
+
+
+def picture_stage(name: str, facts: VideoFacts, settings: ShardSettings) -> PictureStage:
+    """Return the stage that makes the pictures of a video; loads the face detector."""
+    size = fit_short_side(facts.width, facts.height, settings.short_side_px)
+    blur = None
+    if settings.blur is not None:
+        blur = BlurStage(settings.blur, settings.blur.open_detector(), picture_size=size)
+    return PictureStage(video=name, size=size, jpeg_quality=settings.jpeg_quality, blur=blur)
+
+
+def _pass(
+    task: StretchTask, reader: VideoReader, tar: TarWriter, on_frame: Callable[[float], None]
+) -> StretchRecord:
+    settings = task.settings
+    return pass_over(
+        reader if task.decoded else reader.read(task.stretch),
+        kept=task.kept,
+        cuts=CutStage() if settings.cuts is not None else None,
+        pictures=picture_stage(task.name, task.facts, settings),
+        tar=tar,
+        on_frame=on_frame,
+        notes=lambda: reader.notes,
+    )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let OpenCV work in one thread, so that no result can depend on how many there are."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)

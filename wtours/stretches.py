@@ -1,0 +1,111 @@
+"""Where a video is cut into stretches: units of work that are decoded, resumed and stored alone.
+
+Pure arithmetic on the time stamps of packets, known without decoding. A stretch begins at a
+keyframe and holds the frames that are shown from it on, up to the next stretch; whether a frame
+stands before or after that keyframe in the file does not matter.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wtours.shards.segments import Ints
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """The frames of a video in the order in which they are shown, and where decoding may begin."""
+
+    pts: Ints
+    """(F,) strictly increasing time stamps in units of the time base, from the first picture."""
+    starts: Ints
+    """Time stamps of the keyframes, a part of `pts`; the first is 0."""
+    first_pts: int
+    """Time stamp of the first picture on the container's clock."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stretch:
+    """Some frames of a timeline that follow each other."""
+
+    number: int
+    """Among the stretches of its video, from 0."""
+    first: int
+    """Number of its first frame."""
+    pts: Ints
+    """(n,) time stamps of its frames; the first is a keyframe's."""
+    end_pts: int | None
+    """Time stamp of the frame after it; None where the video ends."""
+    first_pts: int
+    """Time stamp of the video's first picture on the container's clock."""
+
+    @property
+    def start_pts(self) -> int:
+        """Time stamp of its first frame."""
+        return int(self.pts[0])
+
+    @property
+    def end(self) -> int:
+        """Number of the frame after it."""
+        return self.first + len(self.pts)
+
+
+def make_timeline(pts: Ints, keyframes: NDArray[np.bool_]) -> Timeline:
+    """Return the timeline of packets in file order.
+
+    Args:
+        pts: (n,) time stamps; several pictures of one time count once, as when they are read.
+        keyframes: (n,) which packets hold a keyframe.
+    """
+    first_pts = int(pts.min())
+    shown = np.unique(pts - first_pts)
+    starts = np.unique(pts[keyframes] - first_pts)
+    if len(starts) == 0 or starts[0] != 0:
+        starts = np.concatenate([[0], starts]).astype(np.int64)
+    return Timeline(pts=shown, starts=starts, first_pts=first_pts)
+
+
+def cut_into_stretches(
+    timeline: Timeline, *, time_base: Fraction, length_s: float
+) -> tuple[Stretch, ...]:
+    """Return the stretches of a video; each begins at the first keyframe from n times a length on.
+
+    They follow from the time stamps and the length alone, and have every frame once.
+
+    Args:
+        timeline: of the whole video.
+        time_base: seconds a unit of its time stamps.
+        length_s: seconds of video in a stretch; one lasts longer where keyframes are rare.
+    """
+    length = Fraction(length_s).limit_denominator(1000) / time_base
+    numbers = [int(start // length) for start in timeline.starts.tolist()]
+    chosen = [
+        start
+        for at, start in enumerate(timeline.starts.tolist())
+        if at == 0 or numbers[at] > numbers[at - 1]
+    ]
+    return stretches_from(timeline, chosen)
+
+
+def whole(timeline: Timeline) -> tuple[Stretch, ...]:
+    """Return all of a video as one stretch, for those that are read from their beginning."""
+    return stretches_from(timeline, [0])
+
+
+def stretches_from(timeline: Timeline, starts: Sequence[int]) -> tuple[Stretch, ...]:
+    """Return the stretches that begin at the given time stamps, the first of which is 0."""
+    firsts = np.searchsorted(timeline.pts, starts).tolist()
+    ends = [*firsts[1:], len(timeline.pts)]
+    return tuple(
+        Stretch(
+            number=number,
+            first=first,
+            pts=timeline.pts[first:end],
+            end_pts=int(timeline.pts[end]) if end < len(timeline.pts) else None,
+            first_pts=timeline.first_pts,
+        )
+        for number, (first, end) in enumerate(zip(firsts, ends, strict=True))
+    )
