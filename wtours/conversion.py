@@ -6,6 +6,8 @@ import numpy as np
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from wtours.tone_mapping import HDR_TRANSFERS, Transfer, tone_map
+
 Pixels = NDArray[np.uint8]
 
 # Averages over the area of each new pixel. Without FULL_CHR_H_INT the conversion is 2 grey levels
@@ -40,8 +42,11 @@ class PictureConverter:
         """Return (height, width, 3) sRGB-coded pixels of an unrotated picture (an `av.VideoFrame`).
 
         Matrix and range are the picture's own; where it states no matrix, BT.709 is taken for high
-        definition and BT.601 otherwise.
+        definition and BT.601 otherwise. High dynamic range is tone-mapped (`tone_mapping`).
         """
+        transfer = HDR_TRANSFERS.get(decoded.color_trc)
+        if transfer is not None:
+            return self._tone_mapped(decoded, transfer, width=width, height=height)
         scaler = self._scalers.setdefault((width, height), VideoReformatter())
         unstated = decoded.colorspace == _UNSTATED and not decoded.format.is_rgb
         assume = unstated and is_high_definition(decoded.width, decoded.height)
@@ -55,3 +60,24 @@ class PictureConverter:
             threads=1,
         )
         return cast(Pixels, picture.to_ndarray())
+
+    def _tone_mapped(self, decoded: Any, transfer: Transfer, *, width: int, height: int) -> Pixels:
+        """Scale the coded values in 16 bits, then map what is left.
+
+        As with all other pictures, coded values are averaged and not light: those of PQ and HLG lie
+        as the eye sees them, and only beside highlights does it differ, to the darker. A 4K
+        picture has 18 times as many pixels to map as the stored one.
+        """
+        scaler = self._scalers.setdefault((width, height), VideoReformatter())
+        unstated = decoded.colorspace == _UNSTATED and not decoded.format.is_rgb
+        picture = scaler.reformat(
+            decoded,
+            width,
+            height,
+            "gbrp16le",  # rgb48le comes out garbled where the height stays the same
+            src_colorspace=Colorspace.BT2020 if unstated else None,
+            interpolation=_SCALING,
+            threads=1,
+        )
+        coded = cast(NDArray[np.uint16], picture.to_ndarray())
+        return tone_map(coded, transfer=transfer, primaries=int(decoded.color_primaries))
