@@ -176,6 +176,7 @@ def shard(
     blur: Annotated[bool, Parameter(negative="--no-blur")] = True,
     blur_threshold: float = 0.2,
     cuts: Literal["content", "adaptive", "none"] = "content",
+    workers: int | None = None,
     replace: bool = False,
     dry_run: bool = False,
 ) -> None:
@@ -190,6 +191,8 @@ def shard(
         blur: make faces unrecognisable before anything is written.
         blur_threshold: least score of a face, 0 to 1; lower covers more.
         cuts: PySceneDetect's detector of cuts.
+        workers: processes that work at once; by default as many as cores and memory allow. What
+            they write does not depend on it.
         replace: make sets anew that were made with other settings.
         dry_run: say how many frames, bytes and minutes to expect.
     """
@@ -216,6 +219,7 @@ def shard(
             videos,
             out=out,
             settings=settings,
+            workers=workers,
             replace=replace,
             progress=lambda name, done_s, total_s, speed: advance(
                 f"sharding {name}", done_s, total_s, f"{speed:.1f} x real time"
