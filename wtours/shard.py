@@ -5,13 +5,14 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from wtours.errors import WtoursError
 from wtours.executors import run_here, run_in_processes
+from wtours.one_run import hold
 from wtours.shard_inputs import ShardInput, find_inputs
 from wtours.shard_plan import (
     VideoPlan,
@@ -25,6 +26,7 @@ from wtours.shard_plan import (
 from wtours.shard_settings import ShardSettings
 from wtours.shards import open_shards, settle
 from wtours.shards.schema import DatasetRecord
+from wtours.shards.writer import partial_folder
 from wtours.stretch_work import do_stretch
 from wtours.video import UnexpectedFramesError
 from wtours.whole_file import file_sha256
@@ -121,15 +123,18 @@ def shard_videos(
             _require_same_settings(out / video.name, settings)
     sets: dict[str, WrittenSet] = {}
     plans: list[VideoPlan] = []
-    for video in inputs:
-        with _told_of_disk(out, video):
-            there, plan = _begin(video, out / video.name, settings, replace)
-        if there is not None:
-            sets[video.name] = there
-        if plan is not None:
-            plans.append(plan)
-    for written in _work(plans, workers, progress):
-        sets[written.folder.name] = written
+    with ExitStack() as held:
+        for video in inputs:
+            with _told_of_disk(out, video):
+                out.mkdir(parents=True, exist_ok=True)
+                held.enter_context(hold(out / video.name, doing="sharded"))
+                there, plan = _begin(video, out / video.name, settings, replace)
+            if there is not None:
+                sets[video.name] = there
+            if plan is not None:
+                plans.append(plan)
+        for written in _work(plans, workers, progress):
+            sets[written.folder.name] = written
     return Written(sets=tuple(sets[video.name] for video in inputs))
 
 
@@ -153,6 +158,7 @@ def _begin(
         return None, make_plan(video, sha256, folder, settings, replace_set=replace)
     if [one.sha256 for one in record.videos] != [sha256]:
         raise refused(folder, f"was made from another video than {video.facts.path}")
+    shutil.rmtree(partial_folder(folder), ignore_errors=True)  # of a replacement given up
     pictures = sum(tar.pictures for tar in record.tars)
     there = WrittenSet(
         folder=folder, record=record, pictures=pictures, rows=None, cuts=None, skipped=True

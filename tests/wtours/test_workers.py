@@ -16,6 +16,7 @@ import pytest
 from tests.video_making import panned, write_video
 from wtours.errors import WtoursError
 from wtours.executors import run_here, run_in_processes
+from wtours.one_run import hold
 from wtours.shard import shard_videos, verify_shards
 from wtours.shard_settings import ShardSettings
 from wtours.shards import open_shards
@@ -191,6 +192,15 @@ def test_packets_that_are_no_frames_do_no_harm(tmp_path: Path) -> None:
     assert content(written.folder) == content(again.folder)
 
 
+def test_second_run_at_the_same_time_is_sent_away(walk: Path, tmp_path: Path) -> None:
+    with (
+        hold(tmp_path / "walk", doing="sharded"),
+        pytest.raises(WtoursError, match="walk is being sharded by another run"),
+    ):
+        shard_videos([walk], out=tmp_path, settings=SETTINGS, workers=1)
+    assert list(tmp_path.iterdir()) == []
+
+
 # --- the executors alone
 
 
@@ -223,6 +233,7 @@ PROGRAM = """
 import sys
 from fractions import Fraction
 from pathlib import Path
+from wtours.one_run import hold
 from wtours.shard import shard_videos
 from wtours.shard_settings import ShardSettings
 if __name__ == "__main__":
