@@ -13,7 +13,7 @@ from pathlib import Path
 from wtours.errors import WtoursError
 from wtours.executors import run_here, run_in_processes
 from wtours.one_run import hold
-from wtours.shard_inputs import ShardInput, find_inputs
+from wtours.shard_inputs import ShardInput, Subset, find_inputs
 from wtours.shard_plan import (
     VideoPlan,
     differences,
@@ -87,6 +87,7 @@ def shard_videos(
     *,
     out: str | Path,
     settings: ShardSettings | None = None,
+    subset: Subset | None = None,
     workers: int | None = None,
     replace: bool = False,
     progress: Progress | None = None,
@@ -101,6 +102,7 @@ def shard_videos(
         paths: videos, and folders of them.
         out: folder of the sets.
         settings: what is kept, and how; the defaults where None.
+        subset: take only some of the videos; all of them where None.
         workers: processes that work at once; as many as the machine's cores and memory allow
             where None.
         replace: make sets anew that are there already.
@@ -114,7 +116,7 @@ def shard_videos(
     workers = default_workers() if workers is None else workers
     if workers < 1:
         raise WtoursError(f"workers is {workers}", remedy="give 1 or more")
-    inputs = find_inputs(paths)
+    inputs = find_inputs(paths, subset=subset)
     for video in inputs:
         require_rate(video, settings)
         with _told_of_disk(out, video):
