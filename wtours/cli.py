@@ -200,7 +200,7 @@ def shard(
         replace: make sets anew that were made with other settings.
         dry_run: say how many frames, bytes and minutes to expect.
     """
-    from wtours.shard import shard_videos
+    from wtours.shard import default_workers, shard_videos
     from wtours.shard_inputs import Subset
     from wtours.shard_settings import ShardSettings, parse_fps
     from wtours.stages.blur import BlurSettings
@@ -226,7 +226,7 @@ def shard(
             out=out,
             settings=settings,
             subset=subset,
-            workers=workers,
+            workers=workers if workers is not None else default_workers(),
             replace=replace,
             progress=lambda name, done_s, total_s, speed: advance(
                 f"sharding {name}", done_s, total_s, f"{speed:.1f} x real time"

@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ def shard_videos(
     out: str | Path,
     settings: ShardSettings | None = None,
     subset: Subset | None = None,
-    workers: int | None = None,
+    workers: int = 1,
     replace: bool = False,
     progress: Progress | None = None,
 ) -> Written:
@@ -103,8 +104,8 @@ def shard_videos(
         out: folder of the sets.
         settings: what is kept, and how; the defaults where None.
         subset: take only some of the videos; all of them where None.
-        workers: processes that work at once; as many as the machine's cores and memory allow
-            where None.
+        workers: processes that work at once. With more than one, a script that calls this guards
+            its own work by `if __name__ == "__main__"`, as multiprocessing asks.
         replace: make sets anew that are there already.
         progress: called as the work goes on.
 
@@ -113,7 +114,6 @@ def shard_videos(
             settings or of another video, or the disk is full.
     """
     settings, out = settings or ShardSettings(), Path(out)
-    workers = default_workers() if workers is None else workers
     if workers < 1:
         raise WtoursError(f"workers is {workers}", remedy="give 1 or more")
     inputs = find_inputs(paths, subset=subset)
@@ -289,13 +289,16 @@ class _Pace:
             - sum(_length_s(plan, other) for other in plan.missing())
             for plan, _ in missing
         }
+        self._to_do = Counter(plan.video.name for plan, _ in missing)
         self._start_s = time.monotonic()
         self._shown_s: dict[str, float] = {}
 
     def on_frame(self, task: int, at_s: float) -> None:
         """Take note of the time of a frame."""
         plan, number = self._missing[task]
-        self._done_s[plan.video.name][number] = max(0.0, at_s - plan.start_s(number))
+        done_s = self._done_s[plan.video.name]
+        # A worker may be heard of after the end of its stretch.
+        done_s[number] = max(done_s.get(number, 0.0), at_s - plan.start_s(number))
         now_s = time.monotonic()
         if now_s - self._shown_s.get(plan.video.name, 0.0) >= 0.1:
             self._shown_s[plan.video.name] = now_s
@@ -305,6 +308,7 @@ class _Pace:
         """Take note that a stretch is done."""
         plan, number = self._missing[task]
         self._done_s[plan.video.name][number] = _length_s(plan, number)
+        self._to_do[plan.video.name] -= 1
         self._show(plan)
 
     def _show(self, plan: VideoPlan) -> None:
@@ -315,8 +319,8 @@ class _Pace:
         every_s = sum(sum(done.values()) for done in self._done_s.values())
         speed = every_s / max(1e-9, time.monotonic() - self._start_s)
         done_s = min(duration_s, self._before_s[name] + now_s)
-        if not plan.missing():
-            done_s = duration_s
+        if not self._to_do[name]:
+            done_s = duration_s  # and not a rounding error less
         self._progress(name, done_s, duration_s, speed)
 
 
