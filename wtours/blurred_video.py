@@ -7,7 +7,6 @@ The detector and the covering are those of the shards. Of a video `NAME.mp4` the
     OUT/NAME.blur.json      what it was made of, and how
 """
 
-import contextlib
 import json
 from array import array
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +25,7 @@ from av.stream import Disposition
 from wtours.encoder_pipe import ENCODERS, Codec, EncoderPipe, encoder_version
 from wtours.errors import WtoursError
 from wtours.integrity import check_and_walk
+from wtours.one_run import hold
 from wtours.provenance import tool_versions
 from wtours.shard_inputs import ShardInput, find_inputs
 from wtours.shards import Box
@@ -96,6 +96,7 @@ def blur_videos(
     settings: BlurredVideoSettings | None = None,
     replace: bool = False,
     progress: Progress | None = None,
+    finished: Callable[[BlurredVideo], None] | None = None,
 ) -> tuple[BlurredVideo, ...]:
     """Write videos anew with the faces of every frame covered, without sound.
 
@@ -108,16 +109,25 @@ def blur_videos(
         settings: detector, covering and codec; the defaults where None.
         replace: make videos anew that are there already.
         progress: called as the work goes on.
+        finished: called with each video as soon as it is there.
 
     Raises:
-        WtoursError: a video is unusable, another one stands in its place, the encoder fails, or
-            there is no room.
+        WtoursError: a video is unusable, another one stands in its place, another run is at it,
+            the encoder fails, or there is no room.
     """
     settings, out = settings or BlurredVideoSettings(), Path(out)
     inputs = find_inputs(paths)
     for video in inputs:
         _require_free(video, out / f"{video.name}.mp4", settings, replace=replace)
-    return tuple(_blurred(video, out, settings, replace, progress) for video in inputs)
+    made = []
+    for video in inputs:
+        with _told_of_disk(out):
+            out.mkdir(parents=True, exist_ok=True)
+        with hold(out / f"{video.name}.mp4", doing="made"):
+            made.append(_blurred(video, out, settings, replace, progress))
+        if finished is not None:
+            finished(made[-1])
+    return tuple(made)
 
 
 def _require_free(
@@ -156,15 +166,12 @@ def _blurred(
     part = out / f".{video.name}.mp4.part"
     work = _Covering(video, settings)
     try:
-        with _told_of_disk(out):
-            out.mkdir(parents=True, exist_ok=True)
         work.run(part, progress)
         with _told_of_disk(out):
             record = _make_record(video, sha256, settings, work, part, target)
             _put_in_place(part, target, work.table(), record)
     finally:
-        with contextlib.suppress(NotADirectoryError):
-            part.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
     return _found(target, record, skipped=False)
 
 

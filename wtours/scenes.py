@@ -7,12 +7,13 @@ kept of all frames whose score could make a cut, and of those before them.
 import csv
 import io
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from wtours.contact_sheet import SheetCell, write_sheet
 from wtours.errors import WtoursError
@@ -20,6 +21,7 @@ from wtours.shard_inputs import ShardInput, find_inputs
 from wtours.shards import Cut
 from wtours.stages.blur import fit_short_side
 from wtours.stages.cuts import CutSettings, CutStage, content_score, find_cuts
+from wtours.stages.picture import encode_jpeg
 from wtours.video import Frame, VideoReader
 from wtours.whole_file import write_whole
 
@@ -75,8 +77,8 @@ def find_shots(
     *,
     settings: CutSettings | None = None,
     progress: Progress | None = None,
-) -> tuple[VideoShots, ...]:
-    """Return the shots of videos, and of the videos in folders.
+) -> Iterator[VideoShots]:
+    """Check videos, and those in folders; give the shots of each as soon as they are known.
 
     Args:
         paths: videos, and folders of them.
@@ -86,8 +88,8 @@ def find_shots(
     Raises:
         WtoursError: a video is unusable.
     """
-    settings = settings or CutSettings()
-    return tuple(_shots_of(video, settings, progress) for video in find_inputs(paths))
+    inputs = find_inputs(paths)
+    return (_shots_of(video, settings or CutSettings(), progress) for video in inputs)
 
 
 def write_shots(found: VideoShots, out: Path) -> tuple[Path, ...]:
@@ -179,7 +181,7 @@ class _BorderPictures:
     def __init__(self, settings: CutSettings) -> None:
         content = settings.detector == "content"
         self._least = settings.threshold_in_use if content else _ADAPTIVE_LEAST
-        self._kept: dict[int, Pixels] = {}
+        self._kept: dict[int, bytes] = {}  # as JPEG: in a restless video there are many
         self._before: Frame | None = None
 
     def take(self, frame: Frame, score: float) -> None:
@@ -195,13 +197,18 @@ class _BorderPictures:
         assert self._before is not None, "a checked video has a picture"
         self._keep(self._before)
         return tuple(
-            (self._kept[shot.first], self._kept[shot.first + shot.frames - 1]) for shot in shots
+            (self._picture(shot.first), self._picture(shot.first + shot.frames - 1))
+            for shot in shots
         )
 
     def _keep(self, frame: Frame) -> None:
         if frame.index not in self._kept:
             size = fit_short_side(frame.width, frame.height, _PICTURE_SHORT_PX)
-            self._kept[frame.index] = frame.scaled(*size)
+            self._kept[frame.index] = encode_jpeg(frame.scaled(*size), quality=92)
+
+    def _picture(self, index: int) -> Pixels:
+        with Image.open(io.BytesIO(self._kept[index])) as stored:
+            return np.asarray(stored)
 
 
 def _cells(found: VideoShots) -> list[SheetCell]:

@@ -14,7 +14,7 @@ from skimage import data
 from tests.video_making import panned, smooth, write_video
 from tests.wtours.tiny_videos import write_tiny_video
 from wtours import encoder_pipe
-from wtours.blurred_video import BlurredVideoSettings, _require_times, blur_videos
+from wtours.blurred_video import BlurredVideo, BlurredVideoSettings, _require_times, blur_videos
 from wtours.encoder_pipe import ENCODERS
 from wtours.errors import WtoursError
 from wtours.shards import Box
@@ -141,7 +141,9 @@ def test_what_is_there_is_left_refused_or_replaced(walk: Path, tmp_path: Path) -
     out = tmp_path / "out"
     (made,) = blur_videos([walk], out=out)
     before = file_sha256(made.path)
-    (again,) = blur_videos([walk], out=out)
+    told: list[BlurredVideo] = []
+    (again,) = blur_videos([walk], out=out, finished=told.append)
+    assert told == [again]
     assert again.skipped
     assert not made.skipped
     assert (again.frames, again.boxes) == (made.frames, made.boxes)
@@ -281,6 +283,19 @@ def test_bad_settings_and_folders_are_said(walk: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(WtoursError, match="name another folder with --out"):
         blur_videos([walk], out=tmp_path / "file" / "deep")
+
+
+@pytest.mark.usefixtures("every_fifth")
+def test_two_runs_are_not_at_the_same_video(walk: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    def second(name: str, done_s: float, total_s: float) -> None:
+        with pytest.raises(WtoursError, match="by another run"):
+            blur_videos([walk], out=out)
+
+    (made,) = blur_videos([walk], out=out, progress=second)
+    assert made.frames == len(VARIABLE)
+    assert {path.name.removeprefix("walk") for path in out.iterdir()} == KINDS
 
 
 def test_a_real_face_is_gone(tmp_path: Path) -> None:
