@@ -169,7 +169,7 @@ def shard(
     videos: Annotated[list[Path], Parameter(consume_multiple=True)] = [VIDEOS],  # noqa: B006
     /,
     *,
-    out: Path = SHARDS,
+    out: str = str(SHARDS),
     fps: str = "1",
     short_side: int = 512,
     jpeg_quality: int = 90,
@@ -186,7 +186,7 @@ def shard(
 
     Args:
         videos: videos, or folders of them.
-        out: folder for one shard set a video.
+        out: folder for one shard set a video, or an address such as s3://bucket/walks.
         fps: frames kept per second of video, such as 1, 30 or 30000/1001, or `native`.
         short_side: shorter side of the stored pictures in pixels; smaller videos are not enlarged.
         jpeg_quality: 1 to 95.
@@ -233,13 +233,14 @@ def shard(
             ),
         )
     for one in written.sets:
-        done = f"{one.folder}: {one.pictures} pictures in {one.tars} tars"
+        done = f"{one.place}: {one.pictures} pictures in {one.tars} tars"
         if one.skipped:
             print(f"{done}, there already")
         else:
             print(f"{done}, {one.cuts} cuts, {size_text(one.size_bytes)}")
-        for note in (note for video in one.record.videos for note in video.notes):
-            print(f"note: {one.folder.name}: {note}", file=sys.stderr)
+        for video in one.record.videos:
+            for text in video.notes:
+                print(f"note: {video.name}: {text}", file=sys.stderr)
 
 
 @app.command
