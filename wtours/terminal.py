@@ -100,7 +100,7 @@ def _brief(name: str, text: str) -> str:
     return f"{text[:16]}..." if name == "SHA-256" and len(text) > 16 else text
 
 
-def print_estimate(expected: "Estimate", out: Path) -> None:
+def print_estimate(expected: "Estimate", out: str) -> None:
     """Print what sharding would make, video by video, and the total."""
     print_table(
         ("video", "frames", "pictures", "size", "time"),

@@ -16,6 +16,7 @@ import pytest
 from tests.video_making import panned, write_video
 from wtours.errors import WtoursError
 from wtours.executors import run_here, run_in_processes
+from wtours.one_run import hold
 from wtours.shard import shard_videos, verify_shards
 from wtours.shard_settings import ShardSettings
 from wtours.shards import open_shards
@@ -39,7 +40,7 @@ def once(walk: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, byte
     out = tmp_path_factory.mktemp("once")
     (written,) = shard_videos([walk], out=out, settings=SETTINGS, workers=1).sets
     assert written.tars == 6
-    return content(written.folder)
+    return content(Path(written.place))
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -58,7 +59,7 @@ def test_any_number_of_workers_gives_the_same_bytes(
         workers=workers,
         progress=lambda name, done_s, total_s, speed: told.append(done_s / total_s),
     ).sets
-    assert content(written.folder) == once
+    assert content(Path(written.place)) == once
     assert [path.name for path in tmp_path.iterdir()] == ["walk"]
     assert told == sorted(told)
     assert told[-1] == 1
@@ -188,7 +189,16 @@ def test_packets_that_are_no_frames_do_no_harm(tmp_path: Path) -> None:
     (written,) = shard_videos([path], out=tmp_path / "out", settings=SETTINGS, workers=1).sets
     assert written.record.videos[0].frames == 120
     (again,) = shard_videos([path], out=tmp_path / "two", settings=SETTINGS, workers=2).sets
-    assert content(written.folder) == content(again.folder)
+    assert content(Path(written.place)) == content(Path(again.place))
+
+
+def test_second_run_at_the_same_time_is_sent_away(walk: Path, tmp_path: Path) -> None:
+    with (
+        hold(tmp_path / "walk", doing="sharded"),
+        pytest.raises(WtoursError, match="walk is being sharded by another run"),
+    ):
+        shard_videos([walk], out=tmp_path, settings=SETTINGS, workers=1)
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- the executors alone
@@ -223,6 +233,7 @@ PROGRAM = """
 import sys
 from fractions import Fraction
 from pathlib import Path
+from wtours.one_run import hold
 from wtours.shard import shard_videos
 from wtours.shard_settings import ShardSettings
 if __name__ == "__main__":
