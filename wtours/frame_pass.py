@@ -9,7 +9,7 @@ of one run over all frames, however the work was divided.
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -20,7 +20,7 @@ from wtours.shards import Cut, JoinedVideo, Stored, VideoRecord, assign_segments
 from wtours.shards.segments import Ints, nearest_frames
 from wtours.shards.writer import TarWriter
 from wtours.stages.cuts import CutSettings, CutStage, SmallPicture, content_score, find_cuts
-from wtours.stages.picture import PictureStage, Thumbnail, measure_motion
+from wtours.stages.picture import MeasuredPicture, PictureStage, Thumbnail, measure_motion
 from wtours.video import Frame
 
 
@@ -94,32 +94,47 @@ def pass_over(
     tar: TarWriter,
     on_frame: Callable[[float], None],
     notes: Callable[[], Sequence[str]],
+    own: range | None = None,
+    neighbours: Set[int] = frozenset(),
 ) -> StretchRecord:
     """Go through the frames of one stretch once, for all stages.
 
     Args:
-        frames: of the stretch.
+        frames: of the stretch, and those around it that were decoded for its neighbours.
         kept: frames that are kept, with their ticks.
         cuts: scores frames; None leaves cuts out.
         pictures: makes pictures of frames that are kept.
         tar: takes them.
         on_frame: called after each frame with its time in seconds.
         notes: asked at the end for what was unusual.
+        own: the frames of the stretch; None: all of them.
+        neighbours: frames that other stretches keep, and whose faces are covered in this one too.
     """
     pts, stored, motion = array("q"), list[Stored](), list[float]()
     first: Thumbnail | None = None
     before: Thumbnail | None = None
+
+    def store(made: MeasuredPicture) -> None:
+        nonlocal first, before
+        stored.append(tar.add(made.picture))
+        motion.append(np.nan if before is None else measure_motion(before, made.thumbnail))
+        before = made.thumbnail
+        first = made.thumbnail if first is None else first
+
     for frame in frames:
-        pts.append(frame.pts)
-        if cuts is not None:
-            cuts.process_frame(frame)
-        if frame.index in kept:
-            made = pictures.process_frame(kept[frame.index], frame)
-            stored.append(tar.add(made.picture))
-            motion.append(np.nan if before is None else measure_motion(before, made.thumbnail))
-            before = made.thumbnail
-            first = made.thumbnail if first is None else first
+        if own is None or frame.index in own:
+            pts.append(frame.pts)
+            if cuts is not None:
+                cuts.process_frame(frame)
+            if frame.index in kept:
+                for made in pictures.process_frame(kept[frame.index], frame):
+                    store(made)
+        elif frame.index in neighbours:
+            for made in pictures.look_at(frame):
+                store(made)
         on_frame(frame.pts_s)
+    for made in pictures.finish():
+        store(made)
     return StretchRecord(
         pts=np.asarray(pts, dtype=np.int64),
         scores=None if cuts is None else cuts.finish(),

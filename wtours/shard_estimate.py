@@ -90,11 +90,11 @@ def _estimate_one(video: ShardInput, settings: ShardSettings) -> VideoEstimate:
         frame_s = _seconds_a_frame(reader, settings)
         stage = picture_stage(video.name, facts, settings)
         frames = _spread_frames(reader)
-        stage.process_frame(0, frames[0])  # the detector's first picture takes longer
+        stage.process_alone(0, frames[0])  # the detector's first picture takes longer
         made, times_s = [], []
         for frame in frames:
             begin_s = time.perf_counter()
-            made.append(stage.process_frame(0, frame).picture)
+            made.append(stage.process_alone(0, frame).picture)
             times_s.append(time.perf_counter() - begin_s)
     pictures = facts.packets
     if settings.kept_fps is not None:

@@ -21,7 +21,7 @@ from wtours.shards.schema import FORMAT, RECORD_FILE, VERSION, DatasetRecord
 from wtours.shards.writer import partial_folder
 from wtours.stretch_files import load_stretch, stretch_path
 from wtours.stretch_work import StretchTask
-from wtours.stretches import Stretch, Timeline, cut_into_stretches, whole
+from wtours.stretches import Stretch, Timeline, cut_into_stretches, whole, with_neighbours
 from wtours.video import VideoReader
 from wtours.whole_file import write_whole
 
@@ -37,6 +37,8 @@ class VideoPlan:
     video: ShardInput
     sha256: str
     settings: ShardSettings
+    timeline: Timeline
+    """Its frames: as its packets announce them, or as decoding gave them."""
     stretches: tuple[Stretch, ...]
     sampling: Sampling
     decoded: bool
@@ -53,11 +55,19 @@ class VideoPlan:
 
     def task(self, number: int, *, decoder_threads: int) -> StretchTask:
         """Return what a process has to know to do a stretch."""
-        stretch = self.stretches[number]
+        stretch, blur = self.stretches[number], self.settings.blur
+        read, neighbours = with_neighbours(
+            stretch,
+            self.timeline,
+            self.sampling.kept,
+            reach_pts=blur.reach_pts(self.video.facts.time_base) if blur is not None else 0,
+        )
         return StretchTask(
             name=self.video.name,
             facts=self.video.facts,
             stretch=stretch,
+            read=read,
+            neighbours=neighbours,
             decoded=self.decoded,
             kept=self.sampling.first_ticks(stretch.first, stretch.end),
             settings=self.settings,
@@ -172,6 +182,7 @@ def _plan(
         video=video,
         sha256=sha256,
         settings=settings,
+        timeline=timeline,
         stretches=stretches,
         sampling=sampling,
         decoded=decoded,

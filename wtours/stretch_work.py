@@ -27,6 +27,10 @@ class StretchTask:
     """Of the video."""
     facts: VideoFacts
     stretch: Stretch
+    read: Stretch
+    """What is decoded: the stretch, and what its guards need on both sides."""
+    neighbours: frozenset[int]
+    """Frames in `read` that other stretches keep, and whose faces are covered in this one too."""
     decoded: bool
     """Whether the stretch is the whole video, as it is decoded from its beginning."""
     kept: dict[int, int]
@@ -66,12 +70,15 @@ def do_stretch(task: StretchTask, on_frame: Callable[[float], None]) -> None:
 
 
 def picture_stage(name: str, facts: VideoFacts, settings: ShardSettings) -> PictureStage:
-    """Return the stage that makes the pictures of a video; loads the face detector."""
+    """Return the stage that makes the pictures of a video; loads the detectors."""
     size = fit_short_side(facts.width, facts.height, settings.short_side_px)
-    blur = None
+    blur, guards = None, None
     if settings.blur is not None:
-        blur = BlurStage(settings.blur, settings.blur.open_detector(), picture_size=size)
-    return PictureStage(video=name, size=size, jpeg_quality=settings.jpeg_quality, blur=blur)
+        blur = BlurStage(settings.blur, settings.blur.open_detectors(), picture_size=size)
+        guards = settings.blur.guard_rule(time_base=facts.time_base, size=size)
+    return PictureStage(
+        video=name, size=size, jpeg_quality=settings.jpeg_quality, blur=blur, guards=guards
+    )
 
 
 def _pass(
@@ -79,13 +86,15 @@ def _pass(
 ) -> StretchRecord:
     settings = task.settings
     return pass_over(
-        reader if task.decoded else reader.read(task.stretch),
+        reader if task.decoded else reader.read(task.read),
         kept=task.kept,
         cuts=CutStage() if settings.cuts is not None else None,
         pictures=picture_stage(task.name, task.facts, settings),
         tar=tar,
         on_frame=on_frame,
         notes=lambda: reader.notes,
+        own=range(task.stretch.first, task.stretch.end),
+        neighbours=task.neighbours,
     )
 
 

@@ -6,7 +6,7 @@ stands before or after that keyframe in the file does not matter.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -93,6 +93,41 @@ def cut_into_stretches(
 def whole(timeline: Timeline) -> tuple[Stretch, ...]:
     """Return all of a video as one stretch, for those that are read from their beginning."""
     return stretches_from(timeline, [0])
+
+
+def with_neighbours(
+    stretch: Stretch, timeline: Timeline, kept: Ints, *, reach_pts: int
+) -> tuple[Stretch, frozenset[int]]:
+    """Return what is to be decoded so that kept frames of a stretch know those in reach of them.
+
+    Args:
+        stretch: a part of the timeline.
+        timeline: of the whole video.
+        kept: (m,) numbers of the video's kept frames, in order.
+        reach_pts: largest distance in time at which a frame counts, in units of the time base.
+
+    Returns:
+        The stretch, longer where frames beyond its ends are in reach (it begins at a keyframe all
+        the same), and the numbers of those frames.
+    """
+    mine = (kept >= stretch.first) & (kept < stretch.end)
+    pts = timeline.pts[kept]
+    if not reach_pts or not mine.any():
+        return stretch, frozenset()
+    in_reach = (pts >= pts[mine][0] - reach_pts) & (pts <= pts[mine][-1] + reach_pts)
+    beyond = kept[in_reach & ~mine].tolist()
+    if not beyond:
+        return stretch, frozenset()
+    first, end = min(stretch.first, beyond[0]), max(stretch.end, beyond[-1] + 1)
+    start = np.searchsorted(timeline.starts, timeline.pts[first], side="right") - 1
+    first = int(np.searchsorted(timeline.pts, timeline.starts[start]))
+    longer = replace(
+        stretch,
+        first=first,
+        pts=timeline.pts[first:end],
+        end_pts=int(timeline.pts[end]) if end < len(timeline.pts) else None,
+    )
+    return longer, frozenset(beyond)
 
 
 def stretches_from(timeline: Timeline, starts: Sequence[int]) -> tuple[Stretch, ...]:

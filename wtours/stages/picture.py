@@ -1,7 +1,7 @@
 """From a kept frame to the picture that is stored: measured, faces covered, coded as JPEG."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import cv2
@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from wtours.shards import Picture
+from wtours.shards import Box, Picture
 from wtours.stages.blur import BlurStage
+from wtours.stages.guard import GuardRule, GuardWindow, Seen
 from wtours.stages.lightness import measure_lightness
 from wtours.video import Frame
 
@@ -36,42 +37,96 @@ class MeasuredPicture:
 
 
 class PictureStage:
-    """Makes the stored picture of a kept frame.
+    """Makes the stored pictures of kept frames.
+
+    A picture is done when all frames that its guards may come from were seen, so that pictures come
+    some frames later than they went in, in the same order.
 
     Args:
         video: name of the video.
         size: width and height of the stored pictures.
         jpeg_quality: 1 to 95.
-        blur: covers faces; None leaves them.
+        blur: finds and covers faces; None leaves them.
+        guards: which boxes of neighbouring pictures are covered as well.
     """
 
     def __init__(
-        self, *, video: str, size: tuple[int, int], jpeg_quality: int, blur: BlurStage | None
+        self,
+        *,
+        video: str,
+        size: tuple[int, int],
+        jpeg_quality: int,
+        blur: BlurStage | None,
+        guards: GuardRule | None = None,
     ) -> None:
         self._video, self._size, self._quality, self._blur = video, size, jpeg_quality, blur
+        self._window: GuardWindow[_Uncovered] | None = None
+        if blur is not None and guards is not None and guards.reach_pts:
+            self._window = GuardWindow(guards)
 
-    def process_frame(self, tick: int, frame: Frame) -> MeasuredPicture:
-        """Return the picture of a frame; everything but the JPEG is of the uncovered one."""
+    def process_frame(self, tick: int, frame: Frame) -> list[MeasuredPicture]:
+        """Take the next kept frame; return the pictures that are done."""
+        if self._window is None:
+            return [self.process_alone(tick, frame)]
+        uncovered = self._measure(tick, frame)
+        seen = Seen(pts=frame.pts, boxes=uncovered.measured.picture.boxes)
+        return [self._covered(*ready) for ready in self._window.add(seen, uncovered)]
+
+    def process_alone(self, tick: int, frame: Frame) -> MeasuredPicture:
+        """Return the picture of a frame without guards, whatever went in before."""
+        return self._covered(self._measure(tick, frame), ())
+
+    def look_at(self, frame: Frame) -> list[MeasuredPicture]:
+        """Take a kept frame of a neighbouring stretch, of which no picture is made here."""
+        if self._window is None or self._blur is None:
+            return []
+        seen = Seen(pts=frame.pts, boxes=self._blur.find(frame))
+        return [self._covered(*ready) for ready in self._window.add(seen, None)]
+
+    def finish(self) -> list[MeasuredPicture]:
+        """Return the pictures that are left."""
+        if self._window is None:
+            return []
+        return [self._covered(*ready) for ready in self._window.finish()]
+
+    def _measure(self, tick: int, frame: Frame) -> "_Uncovered":
+        """Measure a frame and find its faces: everything but the JPEG is of the uncovered one."""
         image = frame.scaled(*self._size)
         grey = grey_picture(image)
-        covered, boxes = (
-            (image, ()) if self._blur is None else self._blur.process_frame(frame, image)
-        )
         picture = Picture(
             video=self._video,
             tick=tick,
             pts=frame.pts,
             time_s=frame.pts_s,
-            jpeg=encode_jpeg(covered, quality=self._quality),
+            jpeg=b"",
             width=self._size[0],
             height=self._size[1],
             lightness=measure_lightness(image),
             sharpness=measure_sharpness(grey),
             phash=perceptual_hash(grey),
-            boxes=boxes,
+            boxes=() if self._blur is None else self._blur.find(frame),
             blurred=self._blur is not None,
         )
-        return MeasuredPicture(picture=picture, thumbnail=averaged_down(grey, *THUMBNAIL_SIZE))
+        thumbnail = averaged_down(grey, *THUMBNAIL_SIZE)
+        return _Uncovered(
+            image=image, measured=MeasuredPicture(picture=picture, thumbnail=thumbnail)
+        )
+
+    def _covered(self, uncovered: "_Uncovered", guards: tuple[Box, ...]) -> MeasuredPicture:
+        picture, image = uncovered.measured.picture, uncovered.image
+        boxes = (*picture.boxes, *guards)
+        if self._blur is not None:
+            image = self._blur.cover(image, boxes)
+        jpeg = encode_jpeg(image, quality=self._quality)
+        return replace(uncovered.measured, picture=replace(picture, jpeg=jpeg, boxes=boxes))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Uncovered:
+    """A picture on its way: as it was, with what was measured and found."""
+
+    image: Pixels
+    measured: MeasuredPicture
 
 
 def encode_jpeg(image: Pixels, *, quality: int) -> bytes:
