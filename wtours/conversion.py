@@ -1,12 +1,14 @@
 """Decoded pictures to RGB arrays: colours by the stream's own tags, the same bits on every run."""
 
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from wtours.tone_mapping import HDR_TRANSFERS, Transfer, tone_map
+from wtours.errors import WtoursError
+from wtours.tone_mapping import HDR_TRANSFERS, RULE, Transfer, tone_map
 
 Pixels = NDArray[np.uint8]
 
@@ -20,8 +22,18 @@ _SCALING = (
     | Interpolation.FULL_CHR_H_INT
     | Interpolation.FULL_CHR_H_INP
 )
-_UNSTATED = 2
-"""AVCOL_SPC_UNSPECIFIED."""
+_UNSTATED, _RESERVED, _BT2020, _BT2020_CONSTANT = 2, 3, 9, 10
+_UNCONVERTIBLE = {
+    8: "YCgCo",
+    11: "YDzDx",
+    12: "derived from primaries",
+    13: "derived from primaries, constant luminance",
+    14: "ICtCp",
+    15: "IPT-C2",
+    16: "YCgCo-R",
+    17: "YCgCo-R",
+}
+"""AVColorSpace of matrices for which FFmpeg's scaler has no coefficients."""
 
 
 def is_high_definition(width: int, height: int) -> bool:
@@ -30,6 +42,46 @@ def is_high_definition(width: int, height: int) -> bool:
     Larger than any standard-definition picture (1024 x 576): everything else is BT.601.
     """
     return max(width, height) > 1024 or min(width, height) > 576
+
+
+def settle_matrix(decoded: Any, path: Path) -> None:
+    """Give a picture (an `av.VideoFrame`) a colour matrix that FFmpeg's scaler knows.
+
+    Args:
+        decoded: its tag is changed where it is reserved (to unstated), or BT.2020 with constant
+            luminance (to BT.2020 without, which differs little).
+        path: of its video, for the error.
+
+    Raises:
+        WtoursError: colours like its own cannot be converted.
+    """
+    matrix = int(decoded.colorspace)
+    if matrix in _UNCONVERTIBLE:
+        raise WtoursError(
+            f"{path} codes its colours as {_UNCONVERTIBLE[matrix]}, which cannot be converted",
+            remedy="fetch another format of it, or convert it to BT.709 or BT.2020 first",
+        )
+    if matrix == _RESERVED:
+        decoded.colorspace = _UNSTATED
+    if matrix == _BT2020_CONSTANT:
+        decoded.colorspace = _BT2020
+
+
+def colour_notes(decoded: Any) -> list[str]:
+    """Say what is unusual about the colours of a picture (an `av.VideoFrame`) as it was decoded."""
+    notes = []
+    transfer = HDR_TRANSFERS.get(decoded.color_trc)
+    if decoded.colorspace in (_UNSTATED, _RESERVED) and not decoded.format.is_rgb:
+        large = is_high_definition(decoded.width, decoded.height)
+        matrix, why = ("BT.709" if large else "BT.601"), "for its size"
+        if transfer is not None:
+            matrix, why = "BT.2020", "for its transfer"
+        notes.append(f"states no colour matrix: {matrix} taken, as {why}")
+    if decoded.colorspace == _BT2020_CONSTANT:
+        notes.append("constant luminance is read as BT.2020 without it")
+    if transfer is not None:
+        notes.append(f"high dynamic range ({transfer}), {RULE}")
+    return notes
 
 
 class PictureConverter:

@@ -9,8 +9,11 @@ import pytest
 from av.video.reformatter import ColorRange, Colorspace
 
 from tests.video_making import smooth, write_video
+from wtours.conversion import PictureConverter, colour_notes, settle_matrix
+from wtours.errors import WtoursError
 from wtours.tone_mapping import (
     HDR_TRANSFERS,
+    RULE,
     hlg_scene,
     pq_coded,
     pq_light,
@@ -237,3 +240,47 @@ def test_standard_range_is_converted_by_the_scaler_alone(tmp_path: Path) -> None
         frame.decoded.color_trc = trc
         direct = frame.decoded.reformat(80, 60, "rgb24", interpolation=flags, threads=1)
         np.testing.assert_array_equal(frame.scaled(80, 60), direct.to_ndarray())
+
+
+def tagged(trc: int, matrix: int) -> av.VideoFrame:
+    frame = av.VideoFrame(64, 48, "yuv420p10le")
+    frame.color_trc, frame.colorspace = trc, matrix
+    return frame
+
+
+@pytest.mark.parametrize("trc", [1, 16])
+@pytest.mark.parametrize("matrix", [*range(8), 9, 10])
+def test_matrices_are_converted_the_reserved_one_too(trc: int, matrix: int) -> None:
+    """All values of AVColorSpace but those below; FFmpeg's scaler itself stops at 3 and 10."""
+    frame = tagged(trc, matrix)
+    settle_matrix(frame, Path("walk.mkv"))
+    assert PictureConverter().to_rgb(frame, width=32, height=24).shape == (24, 32, 3)
+    assert int(frame.colorspace) == {3: 2, 10: 9}.get(matrix, matrix)
+
+
+@pytest.mark.parametrize("matrix", [8, *range(11, 18)])
+def test_matrices_that_cannot_be_converted_are_said(matrix: int) -> None:
+    with pytest.raises(WtoursError, match=r"walk\.mkv codes its colours as .*another format"):
+        settle_matrix(tagged(16, matrix), Path("walk.mkv"))
+
+
+@pytest.mark.parametrize(
+    ("trc", "matrix", "expected"),
+    [
+        (1, 1, []),
+        (1, 2, ["states no colour matrix: BT.601 taken, as for its size"]),
+        (1, 3, ["states no colour matrix: BT.601 taken, as for its size"]),
+        (1, 10, ["constant luminance is read as BT.2020 without it"]),
+        (
+            16,
+            2,
+            [
+                "states no colour matrix: BT.2020 taken, as for its transfer",
+                f"high dynamic range (PQ), {RULE}",
+            ],
+        ),
+        (18, 9, [f"high dynamic range (HLG), {RULE}"]),
+    ],
+)
+def test_what_is_unusual_about_colours_is_noted(trc: int, matrix: int, expected: list[str]) -> None:
+    assert colour_notes(tagged(trc, matrix)) == expected
