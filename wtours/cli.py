@@ -179,6 +179,7 @@ def shard(
     hours: float | None = None,
     seed: int = 0,
     workers: int | None = None,
+    ray: str | None = None,
     replace: bool = False,
     dry_run: bool = False,
 ) -> None:
@@ -197,6 +198,8 @@ def shard(
         seed: of that draw.
         workers: processes that work at once; by default as many as cores and memory allow. What
             they write does not depend on it.
+        ray: address of a Ray cluster that does the work instead, such as `auto`; `local` starts one
+            on this machine. Its nodes see videos and output under the same paths.
         replace: make sets anew that were made with other settings.
         dry_run: say how many frames, bytes and minutes to expect.
     """
@@ -227,6 +230,7 @@ def shard(
             settings=settings,
             subset=subset,
             workers=workers if workers is not None else default_workers(),
+            ray=ray,
             replace=replace,
             progress=lambda name, done_s, total_s, speed: advance(
                 f"sharding {name}", done_s, total_s, f"{speed:.1f} x real time"
