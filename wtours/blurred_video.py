@@ -28,6 +28,7 @@ from wtours.integrity import check_and_walk
 from wtours.one_run import hold
 from wtours.provenance import tool_versions
 from wtours.shard_inputs import ShardInput, find_inputs
+from wtours.shard_plan import differences
 from wtours.shards import Box
 from wtours.stages.blur import BlurSettings, BlurStage
 from wtours.stages.guard import GuardWindow, Seen
@@ -148,10 +149,16 @@ def _require_free(
     record = _record_of(target)
     if record is None:
         raise _refused(target, "has no record of being made by `wtours blur`")
-    if (there := record["settings"]) != (wanted := _plain(settings.to_record())):
-        keys = [key for key in wanted if there.get(key) != wanted[key]]
-        was = "; ".join(f"{key} {there.get(key)} instead of {wanted[key]}" for key in keys)
-        raise _refused(target, f"was made with {was or 'other settings'}")
+    there, wanted = _flat(record["settings"]), _flat(_plain(settings.to_record()))
+    if there != wanted:
+        raise _refused(target, f"was made with {differences(there, wanted)}")
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings in one level, so that a single one can be named where it differs."""
+    return {key: value for key, value in settings.items() if key != "blur"} | {
+        f"blur {key}": value for key, value in settings["blur"].items()
+    }
 
 
 def _blurred(
@@ -231,6 +238,8 @@ class _Covering:
             for ready in window.finish():
                 self._write(encoder, stage, *ready)
             encoder.finish()
+            if progress is not None:
+                progress(self.video.name, facts.duration_s, facts.duration_s)
             self.notes = tuple(reader.notes)
         _require_times(part, [stamp * facts.time_base for stamp in self.pts])
 

@@ -135,6 +135,8 @@ def _shots_of(video: ShardInput, settings: CutSettings, progress: Progress | Non
             if progress is not None:
                 progress(video.name, frame.pts_s, facts.duration_s)
         notes = tuple(reader.notes)
+    if progress is not None:
+        progress(video.name, facts.duration_s, facts.duration_s)
     stamps = np.asarray(pts, dtype=np.int64)
     cuts = find_cuts(
         stage.finish(),

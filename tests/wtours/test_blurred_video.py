@@ -177,6 +177,9 @@ def test_what_is_there_is_left_refused_or_replaced(walk: Path, tmp_path: Path) -
     assert (again.frames, again.boxes) == (made.frames, made.boxes)
     with pytest.raises(WtoursError, match=r"made with codec h264 instead of av1.*--replace"):
         blur_videos([walk], out=out, settings=BlurredVideoSettings(codec="av1"))
+    mosaic = BlurredVideoSettings(blur=BlurSettings(detection_px=720, style="mosaic"))
+    with pytest.raises(WtoursError, match=r"made with blur style gauss instead of mosaic; give"):
+        blur_videos([walk], out=out, settings=mosaic)
     (tmp_path / "more").mkdir()
     other = write_video(tmp_path / "more" / "walk.mp4", [smooth(3)] * 2)
     with pytest.raises(WtoursError, match="another video"):
