@@ -259,32 +259,40 @@ def verify(
         )
     videos, shards = tell_apart(there)
     bad = _verify_videos(videos, listed)
-    faults = _verify_shards(shards) if shards else []
-    if bad or faults:
-        remedy = "delete and fetch it again" if bad else "copy the set again"
-        if faults:
-            remedy += ", or make the set with `wtours shard --replace`"
-        raise WtoursError("; ".join((*bad, *faults)), remedy=remedy)
+    if faults := _verify_shards(shards) if shards else []:
+        remedy = "copy the set again, or make it with `wtours shard --replace`"
+        bad.append(WtoursError("; ".join(faults), remedy=remedy))
+    if bad:
+        remedies = dict.fromkeys(fault.remedy for fault in bad)
+        raise WtoursError("; ".join(fault.message for fault in bad), remedy="; ".join(remedies))
 
 
-def _verify_videos(videos: Sequence[Path], manifest: "Manifest | None") -> list[str]:
-    """Print a table a video; return a sentence for each that must not be used."""
+def _verify_videos(videos: Sequence[Path], manifest: "Manifest | None") -> list[WtoursError]:
+    """Print a table a video; return an error for each that must not be used."""
     from wtours.terminal import note, print_verification
     from wtours.verify import verify_file
 
-    bad = []
+    bad: list[WtoursError] = []
     for video in videos:
-        with progress_bars() as advance:
-            found = verify_file(video, manifest=manifest, progress=advance)
+        try:
+            with progress_bars() as advance:
+                found = verify_file(video, manifest=manifest, progress=advance)
+        except WtoursError as error:
+            bad.append(error)  # the others are checked all the same
+            continue
         print_verification(found.verification)
         for text in found.verification.notes:
             note(video.name, text)
         for text in found.verification.faults if found.forced else ():
             note(video.name, f"forced, although {text}")
         if not found.good:
-            bad.append(f"{video} must not be used: {'; '.join(found.verification.faults)}")
-        elif found.first:
+            fault = f"{video} must not be used: {'; '.join(found.verification.faults)}"
+            bad.append(WtoursError(fault, remedy="delete and fetch it again"))
+        elif found.first and not found.unwritten:
             note(video.name, "had no record: its hash is trusted from now on")
+        if found.unwritten:
+            fault = f"what was found of {video} is not recorded: {found.unwritten}"
+            bad.append(WtoursError(fault, remedy="check who may write there"))
     return bad
 
 

@@ -12,6 +12,7 @@ from wtours.publishing.creative_commons import find_creative_commons
 NONE_SHOWN = "none"
 """What `--accept-licence` calls the absence of a licence: on YouTube, its standard terms."""
 
+
 @dataclass(frozen=True, kw_only=True)
 class Licence:
     """What is known of the terms of one video."""

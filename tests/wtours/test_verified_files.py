@@ -187,5 +187,64 @@ def test_folder_that_cannot_be_written_is_named(
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(module, "write_provenance", refuse)
-    status, _, err = run("verify", walk)
+    status, out, err = run("verify", walk)
     assert (status, "walk.json: Permission denied" in err) == (2, True), err
+    assert "to its last packet" in out  # what was found is told all the same
+
+
+def test_record_is_not_taken_for_a_video_and_condemns_none(
+    tmp_path: Path, walk: Path, run: Run
+) -> None:
+    """As `wtours verify data/videos/*` names it."""
+    path = fetched(tmp_path, walk)
+    before = path.with_suffix(".json").read_bytes()
+    status, _, err = run("verify", path.with_suffix(".json"))
+    assert (status, "has the name of a record" in err) == (2, True), err
+    assert path.with_suffix(".json").read_bytes() == before
+
+
+def test_record_of_another_video_is_left_alone(walk: Path, run: Run) -> None:
+    """Two files that differ in their endings share the name of a record: it is the first one's."""
+    other = walk.with_suffix(".mov")
+    other.write_bytes(walk.read_bytes() + b"\0" * 8)
+    assert run("verify", walk)[0] == 0
+    before = read_provenance(walk)
+    status, _, err = run("verify", other)
+    assert (status, "is the record of walk.mp4" in err, "rename walk.mov" in err) == (2, True, True)
+    assert read_provenance(walk) == before
+    with pytest.raises(WtoursError, match=r"is the record of walk\.mp4"):
+        shard_videos([other], out=walk.parent / "shards")
+    walk.unlink()
+    assert not verify_file(other).good  # renamed, or exchanged: the hash tells
+
+
+def test_folder_is_checked_whatever_else_lies_in_it(walk: Path, run: Run) -> None:
+    folder = walk.parent / "several"
+    folder.mkdir()
+    for name in ("a.mp4", "b.mp4", ".hidden.mp4"):
+        (folder / name).write_bytes(walk.read_bytes())
+    (folder / "folder.mp4").mkdir()
+    (folder / "a.json").write_text("{")
+    status, out, err = run("verify", folder)
+    assert (status, "a.json is not a usable record" in err) == (2, True), err
+    assert [line for line in out.splitlines() if line.endswith("mp4")] == [str(folder / "b.mp4")]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("file", {}),
+        ("file", None),
+        ("verification", []),
+        ("stated", {"colour": "red"}),
+        ("source", "here"),
+    ],
+)
+def test_record_that_was_edited_by_hand_is_named(
+    tmp_path: Path, walk: Path, run: Run, key: str, value: Any
+) -> None:
+    path = fetched(tmp_path, walk)
+    values = json.loads(path.with_suffix(".json").read_text()) | {key: value}
+    path.with_suffix(".json").write_text(json.dumps(values))
+    status, _, err = run("verify", path)
+    assert (status, "not a usable record" in err, key in err) == (2, True, True), err

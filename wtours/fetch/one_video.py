@@ -218,7 +218,7 @@ def already_there(
         notes=(
             *_other_origin(video, record),
             *_forced_notes(record),
-            *record.verification["notes"],
+            *record.notes,
         ),
     )
 
