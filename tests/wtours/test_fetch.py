@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -207,11 +208,18 @@ def test_hash_of_the_manifest_is_asked_for(tmp_path: Path, site: Site) -> None:
 
 def test_next_source_is_tried_and_every_failure_told(tmp_path: Path, site: Site) -> None:
     missing = {"kind": "file", "path": "none.mp4"}
-    assert fetch(tmp_path, missing, http(site)).record.source["kind"] == "http"
+    fetched = fetch(tmp_path, missing, http(site))
+    assert fetched.record.source == {"kind": "http", "url": site.url}
+    assert [note.partition(": ")[0] for note in fetched.notes] == ["passed over"]
+    assert "no such file; correct the path" in fetched.notes[0]
     (tmp_path / "out" / "walk.mp4").unlink()
     site.refusals = [(404, {})]
-    with pytest.raises(WtoursError, match=r"none of its 2 sources works: .*no such file; .*404"):
+    with pytest.raises(WtoursError) as caught:
         fetch(tmp_path, missing, http(site))
+    assert re.search(
+        r"none of its 2 sources works: \(1\) .*no such file; \(2\) .*404", str(caught.value)
+    )
+    assert re.fullmatch(r"\(1\) correct the path .*; \(2\) open the .*", caught.value.remedy)
 
 
 def test_one_failure_keeps_no_other_from_coming(tmp_path: Path, walk: bytes) -> None:

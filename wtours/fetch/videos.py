@@ -7,7 +7,7 @@ from threading import Event
 
 from wtours.errors import WtoursError
 from wtours.fetch.at_once import at_once
-from wtours.fetch.landing import DISK_FULL, Landing, disk_full
+from wtours.fetch.landing import DISK_FULL, Landing, disk_full, make_folder
 from wtours.fetch.one_video import fetch_video
 from wtours.fetch.report import Fetched
 from wtours.fetch.settings import FetchProgress, FetchSettings
@@ -50,7 +50,7 @@ def fetch_videos(
     """
     listed = manifest if isinstance(manifest, Manifest) else read_manifest(manifest)
     videos = listed.select(names)
-    _make_folder(out)
+    make_folder(out)
     sources = Sources(settings)
     sources.settle(_missing(videos, out))
 
@@ -90,15 +90,6 @@ def _stoppable(progress: FetchProgress | None, stop: Event) -> FetchProgress:
             progress(name, step, done, total)
 
     return told
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WtoursError(
-            f"{out} cannot be made a folder ({error.strerror})", remedy="name another with --out"
-        ) from error
 
 
 def _as_fault(fault: BaseException, out: Path) -> WtoursError:
