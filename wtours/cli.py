@@ -84,7 +84,7 @@ def fetch(
         sources=tuple(source),
         retries=retries,
         sleep_s=sleep,
-        rate_limit_bytes_s=None if rate_limit is None else parse_size(rate_limit) / jobs,
+        rate_limit_bytes_s=None if rate_limit is None else parse_size(rate_limit),
         cookies=cookies,
         cookies_from_browser=cookies_from_browser,
         accept_licences=tuple(accept_licence),
@@ -108,7 +108,7 @@ def _fetch(
     names: Sequence[str], manifest: "Manifest", settings: "FetchSettings", *, out: Path
 ) -> None:
     from wtours.fetch import Fetched, describe, fetch_videos
-    from wtours.terminal import note
+    from wtours.terminal import named, note
 
     def finished(video: Fetched) -> None:
         print(describe(video))
@@ -116,7 +116,7 @@ def _fetch(
             note(video.name, text)
 
     def failed(name: str, fault: WtoursError) -> None:
-        print(f"failed: {name}: {fault}", file=sys.stderr)
+        print(f"failed: {named(name, str(fault))}", file=sys.stderr)
 
     several = len(manifest.select(names)) > 1
     with progress_bars() as advance:
@@ -141,7 +141,7 @@ def _plan(
 ) -> None:
     from wtours.fetch import plan_fetch
     from wtours.fetch.plan import write_metadata
-    from wtours.terminal import print_plans
+    from wtours.terminal import note, print_plans
 
     with Console(stderr=True).status("asking") as status:
         plans = plan_fetch(
@@ -156,6 +156,8 @@ def _plan(
     for plan in plans if write else ():
         if plan.offer is not None:
             print(write_metadata(plan, videos[plan.name], out))
+        elif plan.status == "already there":
+            note(plan.name, f"was fetched: {plan.target.with_suffix('.json')} has what was said")
     lost = [plan.name for plan in plans if plan.status == "not to be had"]
     if lost:
         raise WtoursError(

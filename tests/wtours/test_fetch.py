@@ -18,7 +18,10 @@ from wtours.errors import WtoursError
 from wtours.fetch import Fetched, FetchSettings, describe, fetch_videos, plan_fetch
 from wtours.fetch import landing as landing_module
 from wtours.fetch import local as local_module
+from wtours.fetch import videos as videos_module
 from wtours.fetch.landing import DiskFullError, Landing
+from wtours.fetch.sources import Sources
+from wtours.manifest import Video
 from wtours.provenance import read_provenance
 
 WHOLE = ["ATTRIBUTION.md", "walk.json", "walk.mp4"]
@@ -296,6 +299,24 @@ def test_several_at_once_come_as_one_after_the_other(
     assert (changes == 4) is (jobs == 1)  # with more, their progress is mixed
     attribution = (tmp_path / "out" / "ATTRIBUTION.md").read_text()
     assert attribution.count(site.url) >= 5
+
+
+@pytest.mark.parametrize(("videos", "jobs", "share"), [(1, 5, 1.0), (3, 2, 0.5), (3, 9, 1 / 3)])
+def test_limit_of_speed_is_shared_by_those_that_run_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, videos: int, jobs: int, share: float
+) -> None:
+    given: list[float | None] = []
+
+    def note_limit(video: Video, *, sources: Sources, **more: object) -> Fetched:
+        given.append(sources.settings.rate_limit_bytes_s)
+        raise WtoursError("not today", remedy="come again")
+
+    monkeypatch.setattr(videos_module, "fetch_video", note_limit)
+    manifest = several(tmp_path, *({"kind": "rendered"} for _ in range(videos)))
+    settings = FetchSettings(rate_limit_bytes_s=600.0, jobs=jobs)
+    with pytest.raises(WtoursError, match="not today"):
+        fetch_videos([], manifest=manifest, out=tmp_path / "out", settings=settings)
+    assert given == [pytest.approx(600 * share)] * videos
 
 
 def test_interrupted_run_of_several_leaves_parts_and_whole_videos(

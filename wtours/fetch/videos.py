@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -51,7 +52,7 @@ def fetch_videos(
     listed = manifest if isinstance(manifest, Manifest) else read_manifest(manifest)
     videos = listed.select(names)
     make_folder(out)
-    sources = Sources(settings)
+    sources = Sources(_shared(settings, len(videos)))
     sources.settle(_missing(videos, out))
 
     def work(video: Video, stop: Event) -> Fetched:
@@ -80,6 +81,14 @@ def fetch_videos(
 
 def _missing(videos: Sequence[Video], out: Path) -> list[Video]:
     return [video for video in videos if not Landing(folder=out, name=video.name).finals()]
+
+
+def _shared(settings: FetchSettings, videos: int) -> FetchSettings:
+    """The settings of one download, of as many as run at once: each has its share of the limit."""
+    if settings.rate_limit_bytes_s is None:
+        return settings
+    at_a_time = min(settings.jobs, videos)
+    return replace(settings, rate_limit_bytes_s=settings.rate_limit_bytes_s / at_a_time)
 
 
 def _stoppable(progress: FetchProgress | None, stop: Event) -> FetchProgress:
