@@ -265,6 +265,22 @@ def test_licence_that_is_shown_is_not_evaded_by_a_copy(
     assert plan(tmp_path, path, sources=("http",))["a"].status == "to fetch"
 
 
+@pytest.mark.parametrize(
+    "given", [{"cookies": Path("none.txt")}, {"cookies_from_browser": "netscape"}]
+)
+def test_cookies_that_cannot_be_had_are_told_before_anybody_is_asked(
+    tmp_path: Path,
+    manifest: Manifests,
+    youtube: Answers,
+    asked: list[str],
+    given: dict[str, Any],
+) -> None:
+    """Else a copy elsewhere would be taken, for a name that was mistyped."""
+    with pytest.raises(WtoursError, match="--cookies"):
+        plan(tmp_path, manifest("a"), **given)
+    assert asked == []
+
+
 def test_folder_that_cannot_be_made_is_named(
     tmp_path: Path, manifest: Manifests, youtube: Answers, site: Site
 ) -> None:
