@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -366,6 +367,56 @@ def test_full_disk_is_told_before_and_while_writing(
         landing_module.room_on_disk(tmp_path / "walk.part", 1000),
     ):
         _fill_disk(tmp_path / "walk.part")
+
+
+def test_full_disk_is_not_answered_by_another_source(
+    tmp_path: Path, site: Site, walk: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Usage:
+        free = 1000
+
+    def refuse(*paths: object) -> None:
+        raise OSError(errno.EXDEV, "another disk")
+
+    (tmp_path / "mine.mp4").write_bytes(walk)
+    monkeypatch.setattr(landing_module.shutil, "disk_usage", lambda folder: Usage)
+    monkeypatch.setattr(local_module.os, "link", refuse)
+    with pytest.raises(DiskFullError):
+        fetch(tmp_path, {"kind": "file", "path": "mine.mp4"}, http(site))
+    assert site.asked == []
+
+
+def test_parts_beside_a_whole_video_are_removed(tmp_path: Path, site: Site) -> None:
+    """Killed between its name and the end of the clearing, or fetched in another format before."""
+    fetch(tmp_path, http(site))
+    for name in ("walk.webm.part", "walk.webm.part.json", "walk.mp4.part"):
+        (tmp_path / "out" / name).write_text("x")
+    (tmp_path / "out" / "walk2.mp4.part").write_text("another video's")
+    assert fetch(tmp_path, http(site)).status == "already there"
+    assert files(tmp_path) == [*WHOLE, "walk2.mp4.part"]
+
+
+def test_downloads_of_others_end_soon_after_an_interruption(tmp_path: Path, site: Site) -> None:
+    manifest = several(tmp_path, *(http(site) for _ in range(3)))
+    site.drip_s = 0.05
+    under_way = threading.Event()
+
+    def stop(fault: str, error: WtoursError) -> None:
+        assert under_way.wait(5)
+        raise KeyboardInterrupt
+
+    site.refusals = [(404, {})]  # one fails at once, which is when the user types Ctrl-C
+    with pytest.raises(KeyboardInterrupt):
+        fetch_videos(
+            [],
+            manifest=manifest,
+            out=tmp_path / "out",
+            settings=replace(QUICK, jobs=3, retries=0),
+            progress=lambda name, step, done, total: under_way.set() if done else None,
+            failed=stop,
+        )
+    assert site.sent_bytes < 2 * len(site.content)
+    assert not any(name.endswith(".mp4") for name in files(tmp_path))
 
 
 def _fill_disk(path: Path) -> None:

@@ -159,6 +159,29 @@ def test_one_codec_for_all_and_who_lacks_it_is_told(
     assert asked == list(IDS.values())  # the survey's answers served the plan too
 
 
+def test_one_codec_is_fetched_for_all_that_are_missing(
+    tmp_path: Path, manifest: Manifests, youtube: Answers, site: Site, asked: list[str]
+) -> None:
+    """What is there is not asked for again; forced, since the files are of neither codec."""
+    forced = FetchSettings(force=True)
+    youtube |= {
+        IDS["a"]: answer(IDS["a"], site.url, codecs=("av1", "vp9")),
+        IDS["b"]: answer(IDS["b"], site.url, codecs=("vp9",)),
+        IDS["c"]: answer(IDS["c"], site.url, codecs=("av1",)),
+    }
+
+    def codecs(*names: str) -> list[str]:
+        fetched = fetch_videos(
+            names, manifest=manifest("a", "b", "c"), out=tmp_path / "out", settings=forced
+        )
+        return [str(one.record.platform["format"]["vcodec"])[:3] for one in fetched]
+
+    assert codecs("b") == ["vp9"]
+    asked.clear()
+    assert codecs("a", "b", "c") == ["av0", "vp9", "av0"]
+    assert asked == [IDS["a"], IDS["c"]]
+
+
 def test_unreachable_platform_is_asked_once(
     tmp_path: Path, manifest: Manifests, youtube: Answers, asked: list[str]
 ) -> None:
