@@ -101,6 +101,29 @@ def test_manifest_that_is_given_counts_before_what_was_stated(tmp_path: Path, wa
     assert any("60" in fault for fault in found.verification.faults)
 
 
+@pytest.mark.parametrize(
+    ("platform", "asked", "fault"),
+    [
+        ({}, {}, "the manifest states 60"),
+        ({}, {"resolution": 96, "fps": 30}, None),
+        ({"duration": 5000}, {"resolution": 96, "fps": 30}, "5000"),
+    ],
+)
+def test_what_the_platform_said_and_what_was_asked_for_count_later_too(
+    tmp_path: Path, walk: Path, platform: dict[str, Any], asked: dict[str, Any], fault: str | None
+) -> None:
+    """Less than the manifest states is no fault where less was asked for."""
+    path = fetched(tmp_path, walk)
+    beside = path.with_suffix(".json")
+    values = json.loads(beside.read_text())
+    values |= {"platform": platform, "asked": asked}
+    values["stated"] |= {"width": 3840, "height": 2160, "fps": 60}
+    beside.write_text(json.dumps(values))
+    faults = verify_file(path).verification.faults
+    assert bool(faults) is (fault is not None), faults
+    assert fault is None or fault in " ".join(faults)
+
+
 def test_forced_video_stays_forced_until_its_bytes_change(
     tmp_path: Path, walk: Path, run: Run
 ) -> None:
