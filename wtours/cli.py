@@ -1,4 +1,4 @@
-"""`wtours fetch | verify | shard | card | analyze | demo | doctor`: arguments, call, result."""
+"""`wtours fetch | verify | cuts | blur | shard | card | ...`: arguments, call, result."""
 
 import sys
 from collections.abc import Sequence
@@ -247,6 +247,115 @@ def shard(
         for video in one.record.videos:
             for text in video.notes:
                 print(f"note: {video.name}: {text}", file=sys.stderr)
+
+
+@app.command
+def cuts(
+    videos: Annotated[list[Path], Parameter(consume_multiple=True)] = [VIDEOS],  # noqa: B006
+    /,
+    *,
+    out: Path | None = None,
+    detector: Literal["content", "adaptive"] = "content",
+    threshold: float | None = None,
+    min_shot_s: float = 0.6,
+) -> None:
+    """Find the shots of videos, as sharding does, and print them as a table.
+
+    Args:
+        videos: videos, or folders of them.
+        out: folder for NAME.cuts.csv and NAME.cuts.jpg, a sheet with the first and last picture of
+            each shot; without it, nothing is written.
+        detector: PySceneDetect's detector of cuts.
+        threshold: least score of a cut; without it, 27 for content (levels of 255), and 3 for
+            adaptive (times the mean score around it).
+        min_shot_s: no shot is shorter, in seconds.
+    """
+    from wtours.scenes import find_shots, write_shots
+    from wtours.stages.cuts import CutSettings
+    from wtours.terminal import note, print_shots
+
+    settings = CutSettings(detector=detector, threshold=threshold, min_shot_s=min_shot_s)
+    with progress_bars() as advance:
+        found = find_shots(
+            videos,
+            settings=settings,
+            progress=lambda name, done_s, total_s: advance(f"reading {name}", done_s, total_s, ""),
+        )
+        for video in found:
+            print(f"{video.name}: {len(video.shots)} shot{'s' if len(video.shots) > 1 else ''}")
+            print_shots(video)
+            for path in write_shots(video, out) if out is not None else ():
+                print(path)
+            for text in video.notes:
+                note(video.name, text)
+
+
+@app.command
+def blur(
+    videos: Annotated[list[Path], Parameter(consume_multiple=True)] = [VIDEOS],  # noqa: B006
+    /,
+    *,
+    out: Path = Path("data/blurred"),
+    codec: Literal["h264", "av1"] = "h264",
+    face_height: int = 720,
+    face_model: Path | None = None,
+    plate_model: Path | None = None,
+    blur_threshold: float = 0.2,
+    blur_style: Literal["gauss", "mosaic", "solid"] = "gauss",
+    blur_margin: float = 1.3,
+    guard_s: float = 0.25,
+    replace: bool = False,
+) -> None:
+    """Write whole videos anew with the faces of every frame covered, without sound.
+
+    Args:
+        videos: videos, or folders of them.
+        out: folder for NAME.mp4, NAME.boxes.parquet and NAME.blur.json.
+        codec: of the videos that are written.
+        face_height: lines of the picture in which faces are looked for; a face under about 10 px
+            there is missed (30 px in 4K at 720). Twice the lines take four times as long.
+        face_model: TorchScript model that finds faces instead of CenterFace.
+        plate_model: TorchScript model that finds licence plates; without it they are left.
+        blur_threshold: least score of a face, 0 to 1; lower covers more.
+        blur_style: what a covered face looks like.
+        blur_margin: how far the cover reaches over a face, 1 or more.
+        guard_s: seconds before and after a face was seen in which it is covered, too.
+        replace: make videos anew that were made with other settings.
+    """
+    from wtours.blurred_video import BlurredVideo, BlurredVideoSettings, blur_videos
+    from wtours.stages.blur import BlurSettings
+    from wtours.terminal import note
+
+    settings = BlurredVideoSettings(
+        blur=BlurSettings(
+            threshold=blur_threshold,
+            style=blur_style,
+            margin=blur_margin,
+            detection_px=face_height,
+            guard_s=guard_s,
+            face_model=face_model,
+            plate_model=plate_model,
+        ),
+        codec=codec,
+    )
+
+    def finished(video: BlurredVideo) -> None:
+        done = f"{video.path}: {video.frames} frames, {video.frames_with_boxes} with covered faces"
+        print(
+            f"{done}, there already" if video.skipped else f"{done}, {size_text(video.size_bytes)}"
+        )
+        for text in video.notes:
+            note(video.name, text)
+
+    with progress_bars() as advance:
+        blur_videos(
+            videos,
+            out=out,
+            settings=settings,
+            replace=replace,
+            progress=lambda name, done_s, total_s: advance(f"covering {name}", done_s, total_s, ""),
+            finished=finished,
+        )
 
 
 @app.command

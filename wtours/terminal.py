@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wtours.fetch import Planned
     from wtours.integrity import Verification
     from wtours.manifest import Source
+    from wtours.scenes import VideoShots
     from wtours.shard_estimate import Estimate
 
 _WIDE = 240
@@ -146,6 +147,25 @@ def print_estimate(expected: "Estimate", out: str) -> None:
     print(
         f"{out} would hold {expected.pictures:,} pictures, about {size_text(expected.size_bytes)}, "
         f"in about {duration_text(expected.work_s)}"
+    )
+
+
+def print_shots(found: "VideoShots") -> None:
+    """Print the shots of a video, and the score of the cut that each begins with."""
+    from wtours.scenes import clock_text
+
+    print_table(
+        ("shot", "start", "end", "length", "cut score"),
+        (
+            (
+                str(shot.number),
+                clock_text(shot.start_s),
+                clock_text(shot.end_s),
+                f"{shot.length_s:.2f} s",
+                "" if shot.score is None else f"{shot.score:.1f}",
+            )
+            for shot in found.shots
+        ),
     )
 
 

@@ -41,6 +41,16 @@ class CutSettings:
                 f"there is no cut detector {self.detector!r}",
                 remedy=f"choose one of {', '.join(_THRESHOLDS)}, none",
             )
+        if not 0 < self.threshold_in_use < 256:
+            raise WtoursError(
+                f"the threshold of cuts is {self.threshold}, but must lie over 0 and under 256",
+                remedy="give one such as 27 for content, or 3 for adaptive",
+            )
+        if not 0 <= self.min_shot_s < 86_400:
+            raise WtoursError(
+                f"the shortest shot is {self.min_shot_s} s, but must have 0 or more",
+                remedy="give one such as 0.6",
+            )
 
     @property
     def threshold_in_use(self) -> float:
