@@ -24,15 +24,16 @@ from PIL import Image
 
 from benchmarks.measure import alternate, spread
 from benchmarks.record import options_of, write_record
-from wtours.integrity import VideoFacts, check_video
+from wtours.frame_pass import sample
+from wtours.integrity import VideoFacts, check_and_walk, check_video
 from wtours.sample_walk import render_sample_walk
 from wtours.shard import shard_videos
 from wtours.shard_settings import ShardSettings
 from wtours.shards import open_shards
 from wtours.stages.blur import fit_short_side
 from wtours.stages.picture import encode_jpeg
-from wtours.stages.sample import TickSampler
-from wtours.video import DECODER_THREADS, Frame, open_video
+from wtours.stretches import make_timeline
+from wtours.video import DECODER_THREADS, open_video
 
 SETTINGS = ShardSettings()
 FFMPEG = "ffmpeg: fps=1, 512 px, JPEG"
@@ -110,12 +111,15 @@ def decode(video: Path) -> int:
 def kept_frames(video: Path) -> int:
     """Decode, and make a JPEG of the frame at each second; return the bytes."""
     size_bytes = 0
-    with open_video(video) as reader:
+    facts, walk = check_and_walk(video)
+    timeline = make_timeline(walk.pts, walk.keyframes)
+    sampling = sample(timeline.pts, time_base=facts.time_base, fps=SETTINGS.kept_fps)
+    kept = set(sampling.kept.tolist())
+    with open_video(video, facts=facts) as reader:
         width, height = fit_short_side(reader.width, reader.height, SETTINGS.short_side_px)
-        sampler = TickSampler[Frame](time_base=reader.time_base, fps=SETTINGS.kept_fps)
         for frame in reader:
-            for _, kept in sampler.process_frame(frame):
-                image = kept.scaled(width, height)
+            if frame.index in kept:
+                image = frame.scaled(width, height)
                 size_bytes += len(encode_jpeg(image, quality=SETTINGS.jpeg_quality))
     return size_bytes
 

@@ -176,6 +176,9 @@ def shard(
     blur: Annotated[bool, Parameter(negative="--no-blur")] = True,
     blur_threshold: float = 0.2,
     cuts: Literal["content", "adaptive", "none"] = "content",
+    hours: float | None = None,
+    seed: int = 0,
+    workers: int | None = None,
     replace: bool = False,
     dry_run: bool = False,
 ) -> None:
@@ -190,10 +193,15 @@ def shard(
         blur: make faces unrecognisable before anything is written.
         blur_threshold: least score of a face, 0 to 1; lower covers more.
         cuts: PySceneDetect's detector of cuts.
+        hours: take only some of the videos, drawn at random, that last this long together.
+        seed: of that draw.
+        workers: processes that work at once; by default as many as cores and memory allow. What
+            they write does not depend on it.
         replace: make sets anew that were made with other settings.
         dry_run: say how many frames, bytes and minutes to expect.
     """
-    from wtours.shard import shard_videos
+    from wtours.shard import default_workers, shard_videos
+    from wtours.shard_inputs import Subset
     from wtours.shard_settings import ShardSettings, parse_fps
     from wtours.stages.blur import BlurSettings
     from wtours.stages.cuts import CutSettings
@@ -205,17 +213,20 @@ def shard(
         blur=BlurSettings(threshold=blur_threshold) if blur else None,
         cuts=None if cuts == "none" else CutSettings(detector=cuts),
     )
+    subset = None if hours is None else Subset(hours=hours, seed=seed)
     if dry_run:
         from wtours.shard_estimate import estimate
         from wtours.terminal import print_estimate
 
-        print_estimate(estimate(videos, settings=settings), out)
+        print_estimate(estimate(videos, settings=settings, subset=subset), out)
         return
     with progress_bars() as advance:
         written = shard_videos(
             videos,
             out=out,
             settings=settings,
+            subset=subset,
+            workers=workers if workers is not None else default_workers(),
             replace=replace,
             progress=lambda name, done_s, total_s, speed: advance(
                 f"sharding {name}", done_s, total_s, f"{speed:.1f} x real time"

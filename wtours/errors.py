@@ -1,5 +1,8 @@
 """What a user reads when something is wrong: one sentence with the fault, one with the remedy."""
 
+from functools import partial
+from typing import Any
+
 
 class WtoursError(Exception):
     """A fault that the user can mend: bad input, a missing file, no room on the disk.
@@ -15,6 +18,10 @@ class WtoursError(Exception):
         super().__init__(message)
         self.message = message
         self.remedy = remedy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel from a worker to the process that prints it."""
+        return partial(type(self), remedy=self.remedy), (self.message,)
 
     def __str__(self) -> str:
         return f"{self.message}; {self.remedy}"

@@ -4,15 +4,17 @@ import errno
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from wtours.errors import WtoursError
 from wtours.executors import run_here, run_in_processes
-from wtours.shard_inputs import ShardInput, find_inputs
+from wtours.one_run import hold
+from wtours.shard_inputs import ShardInput, Subset, find_inputs
 from wtours.shard_plan import (
     VideoPlan,
     differences,
@@ -25,6 +27,7 @@ from wtours.shard_plan import (
 from wtours.shard_settings import ShardSettings
 from wtours.shards import open_shards, settle
 from wtours.shards.schema import DatasetRecord
+from wtours.shards.writer import partial_folder
 from wtours.stretch_work import do_stretch
 from wtours.video import UnexpectedFramesError
 from wtours.whole_file import file_sha256
@@ -85,7 +88,8 @@ def shard_videos(
     *,
     out: str | Path,
     settings: ShardSettings | None = None,
-    workers: int | None = None,
+    subset: Subset | None = None,
+    workers: int = 1,
     replace: bool = False,
     progress: Progress | None = None,
 ) -> Written:
@@ -99,8 +103,9 @@ def shard_videos(
         paths: videos, and folders of them.
         out: folder of the sets.
         settings: what is kept, and how; the defaults where None.
-        workers: processes that work at once; as many as the machine's cores and memory allow
-            where None.
+        subset: take only some of the videos; all of them where None.
+        workers: processes that work at once. With more than one, a script that calls this guards
+            its own work by `if __name__ == "__main__"`, as multiprocessing asks.
         replace: make sets anew that are there already.
         progress: called as the work goes on.
 
@@ -109,10 +114,9 @@ def shard_videos(
             settings or of another video, or the disk is full.
     """
     settings, out = settings or ShardSettings(), Path(out)
-    workers = default_workers() if workers is None else workers
     if workers < 1:
         raise WtoursError(f"workers is {workers}", remedy="give 1 or more")
-    inputs = find_inputs(paths)
+    inputs = find_inputs(paths, subset=subset)
     for video in inputs:
         require_rate(video, settings)
         with _told_of_disk(out, video):
@@ -121,15 +125,18 @@ def shard_videos(
             _require_same_settings(out / video.name, settings)
     sets: dict[str, WrittenSet] = {}
     plans: list[VideoPlan] = []
-    for video in inputs:
-        with _told_of_disk(out, video):
-            there, plan = _begin(video, out / video.name, settings, replace)
-        if there is not None:
-            sets[video.name] = there
-        if plan is not None:
-            plans.append(plan)
-    for written in _work(plans, workers, progress):
-        sets[written.folder.name] = written
+    with ExitStack() as held:
+        for video in inputs:
+            with _told_of_disk(out, video):
+                out.mkdir(parents=True, exist_ok=True)
+                held.enter_context(hold(out / video.name, doing="sharded"))
+                there, plan = _begin(video, out / video.name, settings, replace)
+            if there is not None:
+                sets[video.name] = there
+            if plan is not None:
+                plans.append(plan)
+        for written in _work(plans, workers, progress):
+            sets[written.folder.name] = written
     return Written(sets=tuple(sets[video.name] for video in inputs))
 
 
@@ -153,6 +160,7 @@ def _begin(
         return None, make_plan(video, sha256, folder, settings, replace_set=replace)
     if [one.sha256 for one in record.videos] != [sha256]:
         raise refused(folder, f"was made from another video than {video.facts.path}")
+    shutil.rmtree(partial_folder(folder), ignore_errors=True)  # of a replacement given up
     pictures = sum(tar.pictures for tar in record.tars)
     there = WrittenSet(
         folder=folder, record=record, pictures=pictures, rows=None, cuts=None, skipped=True
@@ -281,13 +289,16 @@ class _Pace:
             - sum(_length_s(plan, other) for other in plan.missing())
             for plan, _ in missing
         }
+        self._to_do = Counter(plan.video.name for plan, _ in missing)
         self._start_s = time.monotonic()
         self._shown_s: dict[str, float] = {}
 
     def on_frame(self, task: int, at_s: float) -> None:
         """Take note of the time of a frame."""
         plan, number = self._missing[task]
-        self._done_s[plan.video.name][number] = max(0.0, at_s - plan.start_s(number))
+        done_s = self._done_s[plan.video.name]
+        # A worker may be heard of after the end of its stretch.
+        done_s[number] = max(done_s.get(number, 0.0), at_s - plan.start_s(number))
         now_s = time.monotonic()
         if now_s - self._shown_s.get(plan.video.name, 0.0) >= 0.1:
             self._shown_s[plan.video.name] = now_s
@@ -297,6 +308,7 @@ class _Pace:
         """Take note that a stretch is done."""
         plan, number = self._missing[task]
         self._done_s[plan.video.name][number] = _length_s(plan, number)
+        self._to_do[plan.video.name] -= 1
         self._show(plan)
 
     def _show(self, plan: VideoPlan) -> None:
@@ -307,8 +319,8 @@ class _Pace:
         every_s = sum(sum(done.values()) for done in self._done_s.values())
         speed = every_s / max(1e-9, time.monotonic() - self._start_s)
         done_s = min(duration_s, self._before_s[name] + now_s)
-        if not plan.missing():
-            done_s = duration_s
+        if not self._to_do[name]:
+            done_s = duration_s  # and not a rounding error less
         self._progress(name, done_s, duration_s, speed)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean, median
 
 from wtours.shard import require_rate
-from wtours.shard_inputs import ShardInput, find_inputs
+from wtours.shard_inputs import ShardInput, Subset, find_inputs
 from wtours.shard_settings import ShardSettings
 from wtours.shards import Picture
 from wtours.stages.cuts import CutStage
@@ -66,14 +66,19 @@ class Estimate:
         return sum(video.work_s for video in self.videos)
 
 
-def estimate(paths: Sequence[str | Path], *, settings: ShardSettings | None = None) -> Estimate:
+def estimate(
+    paths: Sequence[str | Path],
+    *,
+    settings: ShardSettings | None = None,
+    subset: Subset | None = None,
+) -> Estimate:
     """Return what `shard_videos` would write; nothing is written.
 
     Raises:
         WtoursError: a video is unusable, or slower than the kept rate.
     """
     settings = settings or ShardSettings()
-    inputs = find_inputs(paths)
+    inputs = find_inputs(paths, subset=subset)
     for video in inputs:
         require_rate(video, settings)
     return Estimate(videos=tuple(_estimate_one(video, settings) for video in inputs))

@@ -3,8 +3,9 @@
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,42 @@ class ShardInput:
     attribution: str
 
 
-def find_inputs(paths: Sequence[str | Path]) -> tuple[ShardInput, ...]:
+@dataclass(frozen=True, kw_only=True)
+class Subset:
+    """Some of the videos, drawn at random, that last a given time together.
+
+    As in the paper's comparison of data sets of equal length (Table 2a).
+    """
+
+    hours: float
+    """Of video, together; the last video drawn passes this."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.hours < float("inf"):
+            raise WtoursError(f"hours is {self.hours}", remedy="give a number above 0, such as 23")
+
+    def order(self, names: Iterable[str]) -> list[str]:
+        """Return names in the order in which they are drawn.
+
+        A video's place follows from its name and the seed: more videos in a folder put some
+        between, and change nothing else.
+        """
+        return sorted(names, key=lambda name: sha256(f"{self.seed} {name}".encode()).digest())
+
+
+def find_inputs(
+    paths: Sequence[str | Path], *, subset: Subset | None = None
+) -> tuple[ShardInput, ...]:
     """Check the videos given, and those in the folders given, and name them.
 
+    Args:
+        paths: videos, and folders of them.
+        subset: take only some; the others are not even looked at.
+
     Raises:
-        WtoursError: a path does not exist, a folder has no video, a video is unusable, or two
-            would have the same name.
+        WtoursError: a path does not exist, a folder has no video, a video is unusable, two would
+            have the same name, or all together are shorter than the subset is to be.
     """
     files = [file for path in paths for file in _files(Path(path))]
     owners: dict[str, Path] = {}
@@ -51,7 +82,25 @@ def find_inputs(paths: Sequence[str | Path]) -> tuple[ShardInput, ...]:
                 remedy="rename one of them, or shard them to different --out folders",
             )
         owners[name] = file
-    return tuple(_input(name, file) for name, file in owners.items())
+    if subset is None:
+        return tuple(_input(name, file) for name, file in owners.items())
+    taken = {one.name: one for one in _drawn(owners, subset)}
+    return tuple(taken[name] for name in owners if name in taken)
+
+
+def _drawn(owners: Mapping[str, Path], subset: Subset) -> Iterator[ShardInput]:
+    left_s = subset.hours * 3600
+    for name in subset.order(owners):
+        video = _input(name, owners[name])
+        yield video
+        left_s -= video.facts.duration_s
+        if left_s <= 0:
+            return
+    have_h = subset.hours - left_s / 3600
+    raise WtoursError(
+        f"the {len(owners)} videos last {have_h:.3g} h together, {subset.hours:g} are asked for",
+        remedy=f"give --hours {have_h:.3g} or less, or more videos",
+    )
 
 
 def set_name(video: Path) -> str:

@@ -16,7 +16,7 @@ from wtours.errors import WtoursError
 from wtours.provenance import RECORD_VERSION
 from wtours.shard import shard_videos, verify_shards
 from wtours.shard_estimate import estimate
-from wtours.shard_inputs import set_name
+from wtours.shard_inputs import Subset, find_inputs, set_name
 from wtours.shard_settings import ShardSettings, parse_fps
 from wtours.shards import PartialSet, open_shards
 from wtours.shards.writer import TarWriter
@@ -374,3 +374,44 @@ def test_a_set_from_before_there_was_a_page_of_attribution_is_whole(
     record.write_text(json.dumps(values))
     assert verify_shards([out]) == []
     assert open_shards(out)[0].table().num_rows == 7
+
+
+def test_a_subset_lasts_as_long_as_asked_and_depends_on_names_and_seed_alone(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    lengths = {name: 1 + number % 3 for number, name in enumerate("abcdefgh")}
+    for name, seconds in lengths.items():
+        write_video(folder / f"{name}.mp4", [panned(0, i) for i in range(10 * seconds)], rate=10)
+    drawn = {}
+    for seed in range(6):
+        found = find_inputs([folder], subset=Subset(hours=6 / 3600, seed=seed))
+        names = [one.name for one in found]
+        assert names == sorted(names)
+        order = Subset(hours=1, seed=seed).order(lengths)
+        taken = order[: len(names)]
+        assert set(taken) == set(names)
+        assert sum(lengths[name] for name in taken) >= 6
+        assert sum(lengths[name] for name in taken[:-1]) < 6
+        drawn[seed] = names
+    assert len({tuple(names) for names in drawn.values()}) > 1
+    (folder / "i.mp4").write_bytes((folder / "a.mp4").read_bytes())
+    more = Subset(hours=1, seed=0).order([*lengths, "i"])
+    assert [name for name in more if name != "i"] == Subset(hours=1, seed=0).order(lengths)
+    with pytest.raises(WtoursError, match=r"9 videos last .* h together, 5 are asked for"):
+        find_inputs([folder], subset=Subset(hours=5))
+    with pytest.raises(WtoursError, match="hours is 0"):
+        Subset(hours=0)
+
+
+def test_videos_that_were_not_drawn_are_not_even_read(tmp_path: Path) -> None:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    first, *others = Subset(hours=1).order("abcd")
+    write_video(folder / f"{first}.mp4", [panned(0, i) for i in range(30)], rate=10)
+    for name in others:
+        (folder / f"{name}.mp4").write_bytes(b"no video")
+    subset = Subset(hours=2 / 3600)
+    (written,) = shard_videos([folder], out=tmp_path / "out", settings=PLAIN, subset=subset).sets
+    assert written.folder.name == first

@@ -8,15 +8,14 @@ import errno
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from wtours.containers import VIDEO_EXTENSIONS
 from wtours.errors import WtoursError
+from wtours.one_run import hold
 from wtours.progress import size_text
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -49,29 +48,13 @@ class Landing:
     folder: Path
     name: str
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> AbstractContextManager[None]:
         """Keep other processes and threads from fetching the same video into the same folder.
-
-        The system lets go of the lock when a process dies, however it dies.
 
         Raises:
             WtoursError: another one has it.
         """
-        lock = FileLock(self.folder / f".{self.name}.lock", thread_local=False)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise WtoursError(
-                f"{self.folder / self.name} is being fetched by another run",
-                remedy="wait for it, or name another folder with --out",
-            ) from error
-        try:
-            yield
-        finally:
-            # While it is held: whoever opened the old file notices that it has lost its name.
-            Path(lock.lock_file).unlink(missing_ok=True)
-            lock.release()
+        return hold(self.folder / self.name, doing="fetched")
 
     def final(self, extension: str) -> Path:
         """Return the name that the whole file will get."""

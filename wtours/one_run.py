@@ -1,0 +1,36 @@
+"""One run at a time: a lock on what is being made, which the system drops when a process dies."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from wtours.errors import WtoursError
+
+
+@contextmanager
+def hold(made: Path, *, doing: str) -> Iterator[None]:
+    """Keep other processes and threads from making the same thing.
+
+    Args:
+        made: the file or folder that is made; its folder exists.
+        doing: what is done to it, for the others' error: "fetched", "sharded".
+
+    Raises:
+        WtoursError: another run is at it.
+    """
+    lock = FileLock(made.with_name(f".{made.name}.lock"), thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise WtoursError(
+            f"{made} is being {doing} by another run",
+            remedy="wait for it, or name another folder with --out",
+        ) from error
+    try:
+        yield
+    finally:
+        # While it is held: whoever opened the old file notices that it has lost its name.
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
