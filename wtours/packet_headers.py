@@ -48,12 +48,12 @@ def packet_reader(codec: str, extradata: bytes | None) -> PacketReader:
         extradata: what the container holds of the stream outside of its packets.
     """
     extradata = extradata or b""
-    if codec == "h264":
-        length_bytes = (extradata[4] & 3) + 1 if extradata[:1] == b"\x01" else 0
-        return lambda data, key: _h264(data, length_bytes)
-    if codec == "hevc":
-        length_bytes = (extradata[21] & 3) + 1 if extradata[:1] == b"\x01" else 0
-        return lambda data, key: _hevc(data, length_bytes)
+    if codec in ("h264", "hevc"):
+        # avcC and hvcC state how long lengths are (ISO/IEC 14496-15); others have start codes.
+        stated = extradata[4 if codec == "h264" else 21 :][:1] if extradata[:1] == b"\x01" else b""
+        length_bytes = (stated[0] & 3) + 1 if stated else 0
+        read = _h264 if codec == "h264" else _hevc
+        return lambda data, key: read(data, length_bytes)
     if codec == "av1":
         return _Av1(extradata)
     if codec == "vp9":
