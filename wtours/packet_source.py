@@ -19,6 +19,13 @@ _AS_STORED = frozenset({"av1", "vp8", "vp9"})
 holds none back, and a keyframe makes it forget all before."""
 
 
+_STATING_TIMES = ("mov", "matroska", "mpegts")
+"""Containers that say when a packet's picture is shown; for others FFmpeg guesses."""
+_REORDER_PICTURES = 16
+"""H.264 and HEVC let a picture stand at most this many places from where it is shown: so far beyond
+the last one wanted another packet might have the same time."""
+
+
 class UnexpectedFramesError(Exception):
     """The frames that are decoded are not those that the packets announced.
 
@@ -110,7 +117,8 @@ class PacketSource:
     def needed(self, time: int, *, at_start: bool, wanted: Collection[int]) -> Iterator[Any]:
         """Give the packets that wanted frames need; None where the decoder is to begin anew.
 
-        The packets are read twice: for what they tell, and then for the decoder.
+        The packets are read twice: for what they tell, and then for the decoder. Where the
+        container does not tell when they are shown, all are given.
 
         Args:
             time: as for `starting`.
@@ -118,8 +126,12 @@ class PacketSource:
             wanted: times of frames on the container's clock, none before `time`.
 
         Raises:
-            UnexpectedFramesError: there is no packet of a wanted frame, or one that shows nothing.
+            UnexpectedFramesError: there is no packet of a wanted frame, or there are packets that
+                show nothing, have no time, or the same.
         """
+        if not self.container.format.name.startswith(_STATING_TIMES):
+            yield from self.starting(time, at_start=at_start)
+            return
         choice = self._choose(self.starting(time, at_start=at_start), wanted)
         packets = self.starting(time, at_start=at_start)
         for packet, needed, fresh in zip(packets, choice.needed, choice.fresh, strict=False):
@@ -130,20 +142,20 @@ class PacketSource:
         yield None
 
     def _choose(self, packets: Iterator[Any], wanted: Collection[int]) -> Choice:
-        read, missing = self._reader(), set(wanted)
+        read, missing, beyond = self._reader(), set(wanted), 0
         uses, times, asked = list[PacketUse](), list[int](), list[bool]()
         for packet in packets:
-            if not missing or not packet.size:
+            beyond += not missing
+            if beyond > _REORDER_PICTURES or not packet.size:
                 break
             use = read(packet)
-            if not use.shown:
-                raise UnexpectedFramesError
-            time = shown_at(packet)
+            if packet.pts is None or not use.shown:
+                raise UnexpectedFramesError  # only a decoder knows what is shown when
             uses.append(use)
-            times.append(time)
-            asked.append(time in wanted and not packet.is_discard)
-            missing.discard(time)
-        if missing:
+            times.append(packet.pts)
+            asked.append(packet.pts in wanted and not packet.is_discard)
+            missing.discard(packet.pts)
+        if missing or len(set(times)) < len(times):
             raise UnexpectedFramesError
         return choose(uses, np.asarray(times, dtype=np.int64), np.asarray(asked, dtype=np.bool_))
 

@@ -156,16 +156,7 @@ class VideoReader:
         }
         if not waiting:
             return
-        before = -1
-        for decoded in self._decode(self._packets_of(stretch, waiting)):
-            pts = self._pts(decoded)
-            if pts < stretch.start_pts:
-                continue  # shown before the keyframe that stands before it: of the stretch before
-            if stretch.end_pts is not None and pts >= stretch.end_pts:
-                break
-            if wanted is not None and pts < before:
-                raise UnexpectedFramesError  # its time contradicts its place, as perhaps others do
-            before = pts
+        for decoded, pts in self._within(stretch, self._packets_of(stretch, waiting)):
             if wanted is not None and pts not in wanted:
                 on_other(float(pts * self.time_base))
                 continue
@@ -198,6 +189,20 @@ class VideoReader:
             return False
         self._last_pts = -1
         return True
+
+    def _within(self, stretch: Stretch, packets: Iterator[Any]) -> Iterator[tuple[Any, int]]:
+        """Give the decoded pictures of a stretch and their time stamps."""
+        before = -1
+        for decoded in self._decode(packets):
+            pts = self._pts(decoded)
+            if stretch.end_pts is not None and pts >= stretch.end_pts:
+                return
+            if pts < stretch.start_pts:
+                continue  # shown before the keyframe that stands before it: of the stretch before
+            if pts < before:  # its time contradicts its place, as perhaps those of others do
+                raise UnexpectedFramesError
+            before = pts
+            yield decoded, pts
 
     def _packets_of(self, stretch: Stretch, wanted: Collection[int]) -> Iterator[Any]:
         """Give the packets that frames of a stretch need; None where the decoder begins anew."""

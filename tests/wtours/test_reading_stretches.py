@@ -12,7 +12,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from tests.wtours.encodings import ENCODINGS, REFRESHED, encode
+from tests.wtours.encodings import ENCODINGS, FRAMES, REFRESHED, encode
 from wtours.integrity import VideoFacts
 from wtours.integrity.check import check_and_walk
 from wtours.stretches import Stretch, Timeline, cut_into_stretches, make_timeline, whole
@@ -217,6 +217,44 @@ def test_time_stamps_that_contradict_the_order_are_noticed(folder: Path, tmp_pat
     facts, timeline = inspect(remuxed(path, tmp_path / "swapped.mp4", swap))
     both = {pts - timeline.first_pts for pts in changed.values()}
     for wanted in (None, both):
+        with pytest.raises(UnexpectedFramesError):
+            list(read(facts, list(whole(timeline)), wanted))
+
+
+def test_doubled_time_stamps_are_noticed(folder: Path, tmp_path: Path) -> None:
+    """All frames are then those of reading from the beginning; for some of them, it has to be."""
+    path = made(folder, "h264-closed.mp4")
+    with av.open(str(path)) as container:
+        times = sorted(p.pts for p in container.demux(video=0) if p.size)
+
+    def double(number: int, packet: Any) -> bool:
+        packet.pts = times[34] if packet.pts == times[33] else packet.pts
+        return True
+
+    facts, timeline = inspect(remuxed(path, tmp_path / "doubled.mp4", double))
+    with VideoReader(facts) as reader:
+        plain = [(frame.pts, (frame.index, pixels_of(frame.decoded))) for frame in reader]
+    assert len(plain) == len(times) - 1
+    assert list(read(facts, list(whole(timeline)))) == plain
+    for index in (30, 33, 40):
+        with pytest.raises(UnexpectedFramesError):
+            list(read(facts, list(whole(timeline)), {plain[index][0]}))
+
+
+@pytest.mark.parametrize("name", ["mpeg4.mp4", "h264-no-b.mp4"])
+def test_all_of_an_avi_is_decoded_for_some_of_it(tmp_path: Path, name: str) -> None:
+    """It states the place in the file alone; whether what FFmpeg makes of that is true shows."""
+    facts, timeline = inspect(encode(tmp_path / "a.avi", ENCODINGS[name]))
+    plain = decoded_plainly(facts.path)
+    with Counting(facts) as reader:
+        (frame,) = reader.read(whole(timeline)[0], wanted={7})
+    assert (frame.index, pixels_of(frame.decoded)) == plain[7]
+    assert reader.packets == FRAMES
+
+
+def test_an_avi_whose_times_are_guessed_wrongly_is_noticed(tmp_path: Path) -> None:
+    facts, timeline = inspect(encode(tmp_path / "a.avi", ENCODINGS["h264-closed.mp4"]))
+    for wanted in (None, {7}):
         with pytest.raises(UnexpectedFramesError):
             list(read(facts, list(whole(timeline)), wanted))
 
