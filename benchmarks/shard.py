@@ -132,7 +132,7 @@ def shard(video: Path, scratch: Path, *, cuts: bool, faces: bool) -> Path:
         blur=SETTINGS.blur if faces else None,
     )
     written = shard_videos([video], out=scratch / "sets", settings=settings, replace=True)
-    return written.sets[0].folder
+    return Path(written.sets[0].place)
 
 
 def require_same_pictures(facts: VideoFacts, scratch: Path) -> None:

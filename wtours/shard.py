@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from dataclasses import replace as dataclass_replace
 from fractions import Fraction
 from pathlib import Path
 
 from wtours.errors import WtoursError
 from wtours.executors import run_here, run_in_processes
 from wtours.one_run import hold
+from wtours.ray_executor import run_on_ray
 from wtours.shard_inputs import ShardInput, Subset, find_inputs
 from wtours.shard_plan import (
     VideoPlan,
@@ -28,6 +30,7 @@ from wtours.shard_settings import ShardSettings
 from wtours.shards import open_shards, settle
 from wtours.shards.schema import DatasetRecord
 from wtours.shards.writer import partial_folder
+from wtours.storage import Store, local_folder, open_store
 from wtours.stretch_work import do_stretch
 from wtours.video import UnexpectedFramesError
 from wtours.whole_file import file_sha256
@@ -45,7 +48,8 @@ _NO_FOLDER = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIS
 class WrittenSet:
     """One shard set."""
 
-    folder: Path
+    place: str
+    """Its folder, or its address."""
     record: DatasetRecord
     pictures: int
     rows: int | None
@@ -90,6 +94,7 @@ def shard_videos(
     settings: ShardSettings | None = None,
     subset: Subset | None = None,
     workers: int = 1,
+    ray: str | None = None,
     replace: bool = False,
     progress: Progress | None = None,
 ) -> Written:
@@ -101,11 +106,13 @@ def shard_videos(
 
     Args:
         paths: videos, and folders of them.
-        out: folder of the sets.
+        out: folder of the sets, or an address that fsspec knows (s3://bucket/walks): sets are then
+            made in the user's cache, and sent when they are whole.
         settings: what is kept, and how; the defaults where None.
         subset: take only some of the videos; all of them where None.
         workers: processes that work at once. With more than one, a script that calls this guards
             its own work by `if __name__ == "__main__"`, as multiprocessing asks.
+        ray: address of a Ray cluster that does the work instead; `local` starts one here.
         replace: make sets anew that are there already.
         progress: called as the work goes on.
 
@@ -113,7 +120,8 @@ def shard_videos(
         WtoursError: a video is unusable or slower than the kept rate, a set is there with other
             settings or of another video, or the disk is full.
     """
-    settings, out = settings or ShardSettings(), Path(out)
+    settings, store = settings or ShardSettings(), open_store(out)
+    out = local_folder(out) if store is None else store.staging
     if workers < 1:
         raise WtoursError(f"workers is {workers}", remedy="give 1 or more")
     inputs = find_inputs(paths, subset=subset)
@@ -122,7 +130,7 @@ def shard_videos(
         with _told_of_disk(out, video):
             settle(out / video.name)
         if not replace:
-            _require_same_settings(out / video.name, settings)
+            _require_same_settings(_there(out / video.name, store), settings)
     sets: dict[str, WrittenSet] = {}
     plans: list[VideoPlan] = []
     with ExitStack() as held:
@@ -130,13 +138,13 @@ def shard_videos(
             with _told_of_disk(out, video):
                 out.mkdir(parents=True, exist_ok=True)
                 held.enter_context(hold(out / video.name, doing="sharded"))
-                there, plan = _begin(video, out / video.name, settings, replace)
+                there, plan = _begin(video, out / video.name, settings, replace, store)
             if there is not None:
                 sets[video.name] = there
             if plan is not None:
                 plans.append(plan)
-        for written in _work(plans, workers, progress):
-            sets[written.folder.name] = written
+        for name, written in _work(plans, workers, ray, progress):
+            sets[name] = written if store is None else _send(written, store)
     return Written(sets=tuple(sets[video.name] for video in inputs))
 
 
@@ -149,34 +157,73 @@ def default_workers() -> int:
     return max(1, min(_cores(), free_bytes // _WORKER_BYTES))
 
 
+@dataclass(frozen=True, kw_only=True)
+class _There:
+    """A set that stands already."""
+
+    place: str
+    record: DatasetRecord
+    unsent: Path | None = None
+    """Its folder on this machine, if it is whole but has not reached its store."""
+
+
+def _there(folder: Path, store: Store | None) -> _There | None:
+    if store is not None and (record := store.record(folder.name)) is not None:
+        return _There(place=store.place(folder.name), record=record)
+    record = existing(folder)
+    if record is None:
+        return None
+    if store is None:
+        return _There(place=str(folder), record=record)
+    return _There(place=store.place(folder.name), record=record, unsent=folder)
+
+
 def _begin(
-    video: ShardInput, folder: Path, settings: ShardSettings, replace: bool
+    video: ShardInput,
+    folder: Path,
+    settings: ShardSettings,
+    replace: bool,
+    store: Store | None,
 ) -> tuple[WrittenSet | None, VideoPlan | None]:
     """Return the set that is there already, or the plan of what is to be done."""
     sha256 = file_sha256(video.facts.path)
     _require_as_fetched(video, sha256)
-    record = None if replace else existing(folder)
-    if record is None:
+    there = None if replace else _there(folder, store)
+    if there is None:
         return None, make_plan(video, sha256, folder, settings, replace_set=replace)
-    if [one.sha256 for one in record.videos] != [sha256]:
-        raise refused(folder, f"was made from another video than {video.facts.path}")
+    if [one.sha256 for one in there.record.videos] != [sha256]:
+        raise refused(there.place, f"was made from another video than {video.facts.path}")
     shutil.rmtree(partial_folder(folder), ignore_errors=True)  # of a replacement given up
-    pictures = sum(tar.pictures for tar in record.tars)
-    there = WrittenSet(
-        folder=folder, record=record, pictures=pictures, rows=None, cuts=None, skipped=True
+    written = WrittenSet(
+        place=there.place,
+        record=there.record,
+        pictures=sum(tar.pictures for tar in there.record.tars),
+        rows=None,
+        cuts=None,
+        skipped=there.unsent is None,
     )
-    return there, None
+    if store is not None and there.unsent is not None:
+        written = _send(dataclass_replace(written, place=str(folder)), store)
+    return written, None
+
+
+def _send(written: WrittenSet, store: Store) -> WrittenSet:
+    """Send a whole set to its store, and remove it from this machine."""
+    folder = Path(written.place)
+    store.send(folder, written.record)
+    shutil.rmtree(folder)
+    return dataclass_replace(written, place=store.place(folder.name))
 
 
 def _work(
-    plans: Sequence[VideoPlan], workers: int, progress: Progress | None
-) -> Iterator[WrittenSet]:
-    """Do what is missing of all plans; yield each set when it is whole."""
+    plans: Sequence[VideoPlan], workers: int, ray: str | None, progress: Progress | None
+) -> Iterator[tuple[str, WrittenSet]]:
+    """Do what is missing of all plans; yield each video's name and set when it is whole."""
     waiting = {plan.video.name: plan for plan in plans}
     try:
         while waiting:
             again: list[VideoPlan] = []
-            with closing(_rounds(list(waiting.values()), workers, progress)) as ended:
+            with closing(_rounds(list(waiting.values()), workers, ray, progress)) as ended:
                 for plan, fault in ended:
                     name = plan.video.name
                     if isinstance(fault, UnexpectedFramesError):
@@ -187,7 +234,7 @@ def _work(
                         if fault is not None:
                             raise fault
                         if name in waiting and not plan.missing():
-                            yield _finish(plan)
+                            yield name, _finish(plan)
                             del waiting[name]
             for plan in again:
                 with _told_of_disk(plan.partial.folder.parent, plan.video):
@@ -198,7 +245,7 @@ def _work(
 
 
 def _rounds(
-    plans: Sequence[VideoPlan], workers: int, progress: Progress | None
+    plans: Sequence[VideoPlan], workers: int, ray: str | None, progress: Progress | None
 ) -> Generator[tuple[VideoPlan, Exception | None], None, None]:
     """Do every missing stretch once; yield its plan as it ends, and what it raised."""
     missing = [(plan, number) for plan in plans for number in plan.missing()]
@@ -210,11 +257,12 @@ def _rounds(
             yield plan, None
     if not tasks:
         return
-    run = (
-        run_here(tasks, do_stretch, told=pace.on_frame)
-        if workers == 1 or len(tasks) == 1
-        else run_in_processes(tasks, do_stretch, workers=workers, told=pace.on_frame)
-    )
+    if ray is not None:
+        run = run_on_ray(tasks, do_stretch, address=ray, told=pace.on_frame)
+    elif workers == 1 or len(tasks) == 1:
+        run = run_here(tasks, do_stretch, told=pace.on_frame)
+    else:
+        run = run_in_processes(tasks, do_stretch, workers=workers, told=pace.on_frame)
     with closing(run) as ended:
         for number, fault in ended:
             pace.on_end(number)
@@ -224,7 +272,7 @@ def _rounds(
 def _finish(plan: VideoPlan) -> WrittenSet:
     record, pictures, rows, cuts = plan.finish()
     return WrittenSet(
-        folder=plan.partial.folder,
+        place=str(plan.partial.folder),
         record=record,
         pictures=pictures,
         rows=rows,
@@ -257,10 +305,9 @@ def require_rate(video: ShardInput, settings: ShardSettings) -> None:
         )
 
 
-def _require_same_settings(folder: Path, settings: ShardSettings) -> None:
-    record = existing(folder)
-    if record is not None and (differing := differences(record.settings, settings.to_record())):
-        raise refused(folder, f"was made with {differing}")
+def _require_same_settings(there: _There | None, settings: ShardSettings) -> None:
+    if there and (differing := differences(there.record.settings, settings.to_record())):
+        raise refused(there.place, f"was made with {differing}")
 
 
 def _require_as_fetched(video: ShardInput, sha256: str) -> None:

@@ -138,7 +138,7 @@ def discard_if_empty(plan: VideoPlan) -> None:
         plan.partial.discard()
 
 
-def refused(folder: Path, finding: str) -> WtoursError:
+def refused(folder: Path | str, finding: str) -> WtoursError:
     """Return the error for a set that is another one than is asked for."""
     return WtoursError(
         f"{folder} exists already and {finding}",

@@ -40,7 +40,7 @@ def once(walk: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, byte
     out = tmp_path_factory.mktemp("once")
     (written,) = shard_videos([walk], out=out, settings=SETTINGS, workers=1).sets
     assert written.tars == 6
-    return content(written.folder)
+    return content(Path(written.place))
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -59,7 +59,7 @@ def test_any_number_of_workers_gives_the_same_bytes(
         workers=workers,
         progress=lambda name, done_s, total_s, speed: told.append(done_s / total_s),
     ).sets
-    assert content(written.folder) == once
+    assert content(Path(written.place)) == once
     assert [path.name for path in tmp_path.iterdir()] == ["walk"]
     assert told == sorted(told)
     assert told[-1] == 1
@@ -189,7 +189,7 @@ def test_packets_that_are_no_frames_do_no_harm(tmp_path: Path) -> None:
     (written,) = shard_videos([path], out=tmp_path / "out", settings=SETTINGS, workers=1).sets
     assert written.record.videos[0].frames == 120
     (again,) = shard_videos([path], out=tmp_path / "two", settings=SETTINGS, workers=2).sets
-    assert content(written.folder) == content(again.folder)
+    assert content(Path(written.place)) == content(Path(again.place))
 
 
 def test_second_run_at_the_same_time_is_sent_away(walk: Path, tmp_path: Path) -> None:
@@ -199,6 +199,27 @@ def test_second_run_at_the_same_time_is_sent_away(walk: Path, tmp_path: Path) ->
     ):
         shard_videos([walk], out=tmp_path, settings=SETTINGS, workers=1)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_ray_gives_the_same_bytes(walk: Path, tmp_path: Path, once: dict[str, bytes]) -> None:
+    pytest.importorskip("ray", reason="wtours[ray] is not installed here")
+    (written,) = shard_videos([walk], out=tmp_path, settings=SETTINGS, ray="local").sets
+    assert content(Path(written.place)) == once
+    hurt = tmp_path / "walk.mp4"
+    data = bytearray(walk.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 3000] = bytes(3000)
+    hurt.write_bytes(data)
+    with pytest.raises(WtoursError, match=r"walk\.mp4 cannot be decoded at about"):
+        shard_videos([hurt], out=tmp_path / "hurt", settings=SETTINGS, ray="local")
+
+
+def test_without_ray_it_says_what_to_install(
+    walk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(WtoursError, match=r"Ray is not installed.*wtours\[ray\]"):
+        shard_videos([walk], out=tmp_path, settings=SETTINGS, ray="auto")
 
 
 # --- the executors alone
