@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.wtours.encodings import ENCODINGS, FRAMES, REFRESHED, encode
+from wtours.errors import WtoursError
 from wtours.integrity import VideoFacts
 from wtours.integrity.check import check_and_walk
 from wtours.stretches import Stretch, Timeline, cut_into_stretches, make_timeline, whole
@@ -186,6 +187,19 @@ def test_wanted_frames_of_a_video_that_is_only_read_from_its_beginning(folder: P
     wanted = set(timeline.pts[5::13].tolist())
     found = list(read(facts, list(whole(timeline)), wanted))
     assert found == sorted((pts, plain[pts]) for pts in wanted)
+
+
+def test_damage_is_said_where_a_wanted_frame_needs_it(folder: Path, tmp_path: Path) -> None:
+    """And only there."""
+    path, hurt = made(folder, "h264-no-b.mp4"), tmp_path / "hurt.mp4"
+    with av.open(str(path)) as container:
+        data = next(bytes(p) for n, p in enumerate(container.demux(video=0)) if n == 30)
+    hurt.write_bytes(path.read_bytes().replace(data, data[:5] + b"\xff" * (len(data) - 5)))
+    facts, timeline = inspect(hurt)
+    before, beside, after = (int(timeline.pts[index]) for index in (28, 40, 50))
+    assert len(list(read(facts, list(whole(timeline)), {before, after}))) == 2
+    with pytest.raises(WtoursError, match=r"hurt\.mp4 cannot be decoded at about 1\.\d\d s"):
+        list(read(facts, list(whole(timeline)), {beside}))
 
 
 def remuxed(path: Path, out: Path, change: Any) -> Path:
