@@ -50,18 +50,28 @@ class Sampling:
         return dict(zip(frames[within].tolist(), self.ticks[at[within]].tolist(), strict=True))
 
 
-def sample(pts: Ints, *, time_base: Fraction, fps: Fraction | None) -> Sampling:
+def sample(
+    pts: Ints, *, time_base: Fraction, fps: Fraction | None, keyframes: Ints | None = None
+) -> Sampling:
     """Return the sampling of a video's frames.
 
     Args:
         pts: (F,) time stamps of all frames.
         time_base: seconds a unit.
         fps: ticks a second; None: tick n is frame n.
+        keyframes: (K,) time stamps, in order, of the frames that may be kept; each tick takes that
+            nearest to its frame, of two equally near the earlier. None: all may be.
     """
     if fps is None:
-        every = np.arange(len(pts), dtype=np.int64)
-        return Sampling(ticks=every, frames=every)
-    ticks, frames = nearest_frames(pts, time_base=time_base, fps=fps)
+        ticks = frames = np.arange(len(pts), dtype=np.int64)
+    else:
+        ticks, frames = nearest_frames(pts, time_base=time_base, fps=fps)
+    if keyframes is not None:
+        after = np.searchsorted(keyframes, pts[frames]).clip(0, len(keyframes) - 1)
+        before = (after - 1).clip(0)
+        earlier = pts[frames] - keyframes[before] <= np.abs(keyframes[after] - pts[frames])
+        nearest = keyframes[np.where(earlier, before, after)]
+        frames = np.searchsorted(pts, nearest).astype(np.int64)
     return Sampling(ticks=ticks, frames=frames)
 
 

@@ -6,7 +6,7 @@ same one or says in what it differs.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +175,12 @@ def _plan(
     *,
     decoded: bool,
 ) -> VideoPlan:
-    sampling = sample(timeline.pts, time_base=video.facts.time_base, fps=settings.kept_fps)
+    sampling = sample(
+        timeline.pts,
+        time_base=video.facts.time_base,
+        fps=settings.kept_fps,
+        keyframes=timeline.starts if settings.sampling == "keyframes" else None,
+    )
     text = {"identity": _identity(sha256, settings), "decoded": decoded}
     write_whole(partial.path / PLAN_FILE, json.dumps(text, indent=1))
     return VideoPlan(
@@ -195,7 +200,9 @@ def _decoded_plan(
 ) -> VideoPlan:
     with VideoReader(video.facts) as reader:
         pts = np.asarray([frame.pts for frame in reader], dtype=np.int64)
-    timeline = replace(video.timeline, pts=pts, starts=pts[:1])
+        first_pts = reader.first_pts
+    starts = np.intersect1d(pts, video.timeline.starts + video.timeline.first_pts - first_pts)
+    timeline = Timeline(pts=pts, starts=np.union1d(pts[:1], starts), first_pts=first_pts)
     return _plan(video, sha256, settings, partial, timeline, whole(timeline), decoded=True)
 
 

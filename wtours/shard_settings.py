@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from wtours.errors import WtoursError
 from wtours.stages.blur import BlurSettings
 from wtours.stages.cuts import CutSettings
 
 Fps = Fraction | Literal["native"]
+Sampled = Literal["nearest", "keyframes"]
 _LEAST_FPS, _MOST_FPS = Fraction(1, 86_400), Fraction(10_000)
 """A picture a day; more than any camera takes."""
 
@@ -19,6 +20,9 @@ class ShardSettings:
 
     fps: Fps = Fraction(1)
     """Frames kept per second of video; `native` keeps every one."""
+    sampling: Sampled = "nearest"
+    """Which frame stands for a time: the nearest one, or the nearest keyframe, which needs no other
+    frame and so is found in a fraction of the time."""
     short_side_px: int = 512
     """Shorter side of the stored pictures; smaller videos are never enlarged."""
     jpeg_quality: int = 90
@@ -33,6 +37,11 @@ class ShardSettings:
     def __post_init__(self) -> None:
         if isinstance(self.fps, Fraction) and not _LEAST_FPS <= self.fps <= _MOST_FPS:
             raise _bad_fps(str(self.fps))
+        if self.sampling not in get_args(Sampled):
+            raise WtoursError(
+                f"--sampling {self.sampling} is not known",
+                remedy="give nearest, or keyframes for a preview",
+            )
         _require_range("short side", self.short_side_px, 16, 8192, "such as 512")
         _require_range("JPEG quality", self.jpeg_quality, 1, 95, "such as 90")
         _require_range("length of a tar", self.tar_s, 1, 86_400, "in seconds, such as 60")
@@ -46,6 +55,7 @@ class ShardSettings:
         """Return what the dataset record says of them."""
         return {
             "fps": str(self.fps),
+            "sampling": self.sampling,
             "short_side_px": self.short_side_px,
             "jpeg": {"quality": self.jpeg_quality, "subsampling": "4:2:0"},
             "blur": self.blur.to_record() if self.blur is not None else None,

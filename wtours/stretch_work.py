@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -16,7 +16,7 @@ from wtours.stages.cuts import CutStage
 from wtours.stages.picture import PictureStage
 from wtours.stretch_files import FinishedStretch, save_stretch
 from wtours.stretches import Stretch
-from wtours.video import VideoReader
+from wtours.video import Frame, VideoReader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +85,8 @@ def _pass(
     task: StretchTask, reader: VideoReader, tar: TarWriter, on_frame: Callable[[float], None]
 ) -> StretchRecord:
     settings = task.settings
-    return pass_over(
-        reader if task.decoded else reader.read(task.read),
+    record = pass_over(
+        _frames(task, reader, on_frame),
         kept=task.kept,
         cuts=CutStage() if settings.cuts is not None else None,
         pictures=picture_stage(task.name, task.facts, settings),
@@ -96,6 +96,20 @@ def _pass(
         own=range(task.stretch.first, task.stretch.end),
         neighbours=task.neighbours,
     )
+    return record if settings.cuts is not None else replace(record, pts=task.stretch.pts)
+
+
+def _frames(
+    task: StretchTask, reader: VideoReader, on_frame: Callable[[float], None]
+) -> Iterator[Frame]:
+    """Give the frames that are looked at: all for cuts, otherwise those whose faces are."""
+    if task.decoded:
+        return iter(reader)
+    if task.settings.cuts is not None:
+        return reader.read(task.read)
+    looked_at = task.neighbours.union(task.kept)
+    wanted = frozenset(int(task.read.pts[index - task.read.first]) for index in looked_at)
+    return reader.read(task.read, wanted=wanted, on_other=on_frame)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Opens a video and gives its frames, in order, with exact times: the only file that decodes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -10,11 +10,12 @@ from typing import Any, Self
 
 import av
 import numpy as np
-from av.stream import Disposition
 
 from wtours.conversion import PictureConverter, Pixels, is_high_definition
 from wtours.errors import WtoursError
 from wtours.integrity import VideoFacts, check_video
+from wtours.packet_source import PacketSource
+from wtours.packet_source import UnexpectedFramesError as UnexpectedFramesError
 from wtours.sampled import sampled_bgr
 from wtours.stretches import Stretch
 
@@ -23,18 +24,7 @@ DECODER_THREADS = 4
 _TOLERATED_BACK_S = 1.0
 """Some cameras give single pictures a time that contradicts the order in which the codec shows
 them; those pictures are left out. Further back, the file was put together wrongly."""
-_STEPS_BACK_S = (0.0, 2.0, 20.0)
-"""Containers may lead behind a keyframe that is asked for; then one before it is, and at last the
-beginning of the file."""
 _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
-
-
-class UnexpectedFramesError(Exception):
-    """The frames that are decoded are not those that the packets announced.
-
-    As with packets that show nothing, or pictures in two packets. Such a video is decoded from its
-    beginning, and its frames are what comes of that.
-    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,13 +80,7 @@ class VideoReader:
         self.width, self.height = facts.width, facts.height
         self.time_base = facts.time_base
         self.notes: list[str] = list(facts.notes)
-        # Titles in an odd encoding are no fault of the pictures.
-        self._container = av.open(str(facts.path), metadata_errors="replace")
-        pictures = self._container.streams.video
-        # The cover of a piece of music is a stream of one picture.
-        self._stream = next(s for s in pictures if not s.disposition & Disposition.attached_pic)
-        self._stream.thread_type = "AUTO"
-        self._stream.codec_context.thread_count = threads
+        self._source = PacketSource(facts.path, threads=threads)
         self._converter = PictureConverter()
         self._first_pts: int | None = None
         self._last_pts = -1
@@ -116,7 +100,13 @@ class VideoReader:
 
     def close(self) -> None:
         """Close the file."""
-        self._container.close()
+        self._source.close()
+
+    @property
+    def first_pts(self) -> int:
+        """Time stamp of the first picture on the container's clock, once a picture was read."""
+        assert self._first_pts is not None
+        return self._first_pts
 
     def __iter__(self) -> Iterator[Frame]:
         """Give the frames that follow, `index` counting from 0.
@@ -136,35 +126,51 @@ class VideoReader:
             index += 1
         self._conclude()
 
-    def read(self, stretch: Stretch) -> Iterator[Frame]:
+    def read(
+        self,
+        stretch: Stretch,
+        *,
+        wanted: Collection[int] | None = None,
+        on_other: Callable[[float], None] = lambda time_s: None,
+    ) -> Iterator[Frame]:
         """Give the frames of a stretch, `index` being that among all frames of the video.
 
-        Decoding begins at the stretch's keyframe, and ends with the frame after it.
+        Args:
+            stretch: which.
+            wanted: time stamps; only their frames are given, and only what these need is decoded.
+                None: all of the stretch.
+            on_other: called with the time in seconds of each picture that is decoded for others;
+                may raise, to stop.
 
         Raises:
-            UnexpectedFramesError: other frames come than the packets announced.
+            UnexpectedFramesError: other frames come than the packets announced, or decoding cannot
+                begin where the stretch does.
             WtoursError: as when iterating.
         """
         self._first_pts, self._last_pts = stretch.first_pts, -1
-        index = stretch.first
-        for decoded in self._decode_from(stretch.start_pts):
-            pts = self._pts(decoded)
-            if pts < stretch.start_pts:
-                continue  # shown before the keyframe that stands before it: of the stretch before
-            if stretch.end_pts is not None and pts >= stretch.end_pts:
-                break
-            self._require_sound(decoded, pts)
+        frames = range(stretch.first, stretch.end)
+        waiting = {
+            pts: index
+            for index, pts in zip(frames, stretch.pts.tolist(), strict=True)
+            if wanted is None or pts in wanted
+        }
+        if not waiting:
+            return
+        for decoded, pts in self._within(stretch, self._packets_of(stretch, waiting)):
+            if wanted is not None and pts not in wanted:
+                on_other(float(pts * self.time_base))
+                continue
             if pts <= self._last_pts:
                 self._leave_out(pts)
                 continue
-            if index >= stretch.end or pts != stretch.pts[index - stretch.first]:
+            if pts not in waiting:
                 raise UnexpectedFramesError
-            if index == stretch.first:
+            self._require_sound(decoded, pts)
+            if self._last_pts < 0:
                 self._note_first(decoded)
             self._last_pts = pts
-            yield self._frame(decoded, index, pts)
-            index += 1
-        if index != stretch.end:
+            yield self._frame(decoded, waiting.pop(pts), pts)
+        if waiting:
             raise UnexpectedFramesError
         self._conclude()
 
@@ -178,36 +184,42 @@ class VideoReader:
             next(iter(self), None)
         target = (self._first_pts or 0) + int(Fraction(time_s) / self.time_base)
         try:
-            self._container.seek(target, stream=self._stream)
+            self._source.seek(target)
         except av.FFmpegError:
             return False
         self._last_pts = -1
         return True
 
-    def _decode_from(self, start_pts: int) -> Iterator[Any]:
-        """Give decoded pictures from one on that is shown at or before a time stamp."""
-        if start_pts == 0:
-            yield from self._decode()
-            return
-        assert self._first_pts is not None
-        for back_s in _STEPS_BACK_S:
-            target = self._first_pts + start_pts - int(Fraction(back_s) / self.time_base)
-            try:
-                self._container.seek(target, stream=self._stream)
-                decoding = self._decode()
-                first = next(decoding, None)
-            except (av.FFmpegError, WtoursError):
-                continue  # pictures before the keyframe lack what they refer to; begin earlier
-            if first is not None and self._pts(first) <= start_pts:
-                yield first
-                yield from decoding
+    def _within(self, stretch: Stretch, packets: Iterator[Any]) -> Iterator[tuple[Any, int]]:
+        """Give the decoded pictures of a stretch and their time stamps."""
+        before = -1
+        for decoded in self._decode(packets):
+            pts = self._pts(decoded)
+            if stretch.end_pts is not None and pts >= stretch.end_pts:
                 return
-        raise UnexpectedFramesError
+            if pts < stretch.start_pts:
+                continue  # shown before the keyframe that stands before it: of the stretch before
+            if pts < before:  # its time contradicts its place, as perhaps those of others do
+                raise UnexpectedFramesError
+            before = pts
+            yield decoded, pts
 
-    def _decode(self) -> Iterator[Any]:
+    def _packets_of(self, stretch: Stretch, wanted: Collection[int]) -> Iterator[Any]:
+        """Give the packets that frames of a stretch need; None where the decoder begins anew."""
+        start, at_start = stretch.first_pts + stretch.start_pts, stretch.start_pts == 0
+        if len(wanted) == len(stretch.pts):
+            return self._source.starting(start, at_start=at_start)
+        times = {stretch.first_pts + pts for pts in wanted}
+        return self._source.needed(start, at_start=at_start, wanted=times)
+
+    def _decode(self, packets: Iterable[Any] | None = None) -> Iterator[Any]:
+        """Give the pictures of packets, those that follow where None."""
         time_s = 0.0
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in self._source.following() if packets is None else packets:
+                if packet is None:
+                    yield from self._source.held_back()
+                    continue
                 if packet.pts is not None and self._first_pts is not None:
                     time_s = float((packet.pts - self._first_pts) * self.time_base)
                 yield from packet.decode()
