@@ -93,18 +93,21 @@ def test_order_of_the_pictures_around_does_not_matter() -> None:
 
 def test_pairs_are_those_of_nearest_middles_each_once() -> None:
     places = [box(100), box(110), box(300)]
-    assert pair([box(108), box(104)], places) == [1, 0]
-    assert pair([box(100, side=90)], places) == [None], "more than twice the size"
-    assert pair([box(121)], [box(100)]) == [None]
-    assert pair([], places) == []
-    assert pair([box(100)], []) == [None]
+    assert pair([box(108), box(104)], places, unseen_s=[0, 0, 0]) == [1, 0]
+    assert pair([box(100, side=90)], places[:2], unseen_s=[1, 1]) == [None], (
+        "more than twice the size"
+    )
+    assert pair([box(121)], [box(100)], unseen_s=[0]) == [None]
+    assert pair([box(121)], [box(100)], unseen_s=[0.1]) == [0], "it may have moved meanwhile"
+    assert pair([], places, unseen_s=[0, 0, 0]) == []
+    assert pair([box(100)], [], unseen_s=[]) == [None]
 
 
 def plain_guards(at: int, pictures: list[Seen], reach: int) -> list[Box]:
     """Follow every box back to the picture, one chain after the other."""
     guards = []
     for step in (-1, 1):
-        chains = list(pictures[at].boxes)
+        chains = [(one, pictures[at].pts) for one in pictures[at].boxes]
         n = at + step
         while 0 <= n < len(pictures) and abs(pictures[n].pts - pictures[at].pts) <= reach:
             boxes = list(pictures[n].boxes)
@@ -114,12 +117,14 @@ def plain_guards(at: int, pictures: list[Seen], reach: int) -> list[Box]:
                 best = None
                 for b in sorted(free_boxes):
                     for c in sorted(free_chains):
-                        one, other = boxes[b], chains[c]
+                        one, (other, when) = boxes[b], chains[c]
                         middle = np.asarray([other.x0 + other.x1, other.y0 + other.y1]) / 2
                         sides = sorted(max(o.x1 - o.x0, o.y1 - o.y0) for o in (one, other))
+                        far = 2.0 * abs(pictures[n].pts - when) / 30
+                        far *= max(one.x1 - one.x0, one.y1 - one.y0)
                         holds = (
-                            one.x0 <= middle[0] <= one.x1
-                            and one.y0 <= middle[1] <= one.y1
+                            one.x0 - far <= middle[0] <= one.x1 + far
+                            and one.y0 - far <= middle[1] <= one.y1 + far
                             and sides[1] <= 2 * sides[0]
                             and one.kind == other.kind
                         )
@@ -131,7 +136,7 @@ def plain_guards(at: int, pictures: list[Seen], reach: int) -> list[Box]:
                     break
                 free_boxes.remove(best[1])
                 free_chains.remove(best[2])
-                chains[best[2]] = boxes[best[1]]
+                chains[best[2]] = (boxes[best[1]], pictures[n].pts)
             assert len(chains) == ended
             for b in sorted(free_boxes):
                 by = 2.0 * abs(pictures[n].pts - pictures[at].pts) / 30
@@ -147,7 +152,7 @@ def plain_guards(at: int, pictures: list[Seen], reach: int) -> list[Box]:
                         kind=f"{one.kind}-guard",
                     )
                 )
-                chains.append(one)
+                chains.append((one, pictures[n].pts))
             n += step
     return guards
 
