@@ -31,7 +31,7 @@ Numbers = NDArray[np.float64]
 Places = NDArray[np.int64]
 
 PAGE_FILE = "index.html"
-_APART_S = 1.0
+_APART_S = 5.0
 """Boxes of the lowest scores are not shown twice within this time at one place."""
 _GRID = 8
 """Points along each side of a box at which it is asked whether they are covered."""
@@ -225,7 +225,7 @@ class CoveredBoxes:
 def lowest(boxes: CoveredBoxes, count: int) -> list[int]:
     """Return numbers of the boxes of the lowest scores, found in their pictures, from the lowest.
 
-    A thing that is found again and again is there once a second.
+    A thing that is found again and again is there once in five seconds.
     """
     found = [
         number

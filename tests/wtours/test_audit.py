@@ -43,13 +43,13 @@ def covered(*found: tuple[float, float, float, str]) -> CoveredBoxes:
     )
 
 
-def test_the_lowest_scores_come_first_each_thing_once_a_second_and_no_guards() -> None:
+def test_the_lowest_scores_come_first_each_thing_once_in_five_seconds_and_no_guards() -> None:
     boxes = covered(
         (0.0, 50, 0.9, "face"),
         (0.1, 50, 0.3, "face"),
         (0.2, 51, 0.2, "face"),
         (0.2, 90, 0.4, "plate"),
-        (2.0, 50, 0.5, "face"),
+        (6.0, 50, 0.5, "face"),
         (2.1, 50, 0.1, "face-guard"),
     )
     assert lowest(boxes, 10) == [2, 3, 4]
@@ -139,7 +139,7 @@ def test_a_face_is_seen_at_the_second_look_only_where_nothing_covers_it(
     assert "blurring was off" in page
     for path in (*hidden.sheets, *shown.sheets):
         with Image.open(path) as sheet:
-            assert sheet.size[0] > 2 * TILE_PX
+            assert min(sheet.size) > TILE_PX
 
 
 def test_an_audit_without_a_second_look_needs_no_detector(two_sets: Path, tmp_path: Path) -> None:

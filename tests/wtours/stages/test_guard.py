@@ -1,13 +1,17 @@
 from fractions import Fraction
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wtours.audit import hidden_share
 from wtours.shards import Box
-from wtours.stages.guard import GROWTH_PER_S, GuardRule, GuardWindow, Seen, grown, pair
+from wtours.stages.blur import BlurSettings, BlurStage
+from wtours.stages.guard import GROWTH_PER_S, GuardRule, GuardWindow, Seen, grown, may_be_one, pair
+from wtours.video import open_video
 
 BASE = Fraction(1, 30)
 SIZE = (320, 240)
@@ -91,16 +95,22 @@ def test_order_of_the_pictures_around_does_not_matter() -> None:
         assert rule().guards(pictures[2], order) == expected
 
 
+def paired(found: list[Box], before: list[Box], *, unseen_s: float) -> list[int]:
+    one, other = Seen(pts=1, boxes=tuple(found)), Seen(pts=0, boxes=tuple(before))
+    since = np.full(len(before), unseen_s)
+    may = may_be_one(one, other.corners, other.kinds, unseen_s=since)
+    return pair(one.corners, other.corners, may=may).tolist()
+
+
 def test_pairs_are_those_of_nearest_middles_each_once() -> None:
     places = [box(100), box(110), box(300)]
-    assert pair([box(108), box(104)], places, unseen_s=[0, 0, 0]) == [1, 0]
-    assert pair([box(100, side=90)], places[:2], unseen_s=[1, 1]) == [None], (
-        "more than twice the size"
-    )
-    assert pair([box(121)], [box(100)], unseen_s=[0]) == [None]
-    assert pair([box(121)], [box(100)], unseen_s=[0.1]) == [0], "it may have moved meanwhile"
-    assert pair([], places, unseen_s=[0, 0, 0]) == []
-    assert pair([box(100)], [], unseen_s=[]) == [None]
+    assert paired([box(108), box(104)], places, unseen_s=0) == [1, 0]
+    assert paired([box(100, side=90)], places, unseen_s=1) == [-1], "more than twice the size"
+    assert paired([box(121)], [box(100)], unseen_s=0) == [-1]
+    assert paired([box(121)], [box(100)], unseen_s=0.1) == [0], "it may have moved meanwhile"
+    assert paired([box(100, kind="plate")], [box(100)], unseen_s=0) == [-1]
+    assert paired([], places, unseen_s=0) == []
+    assert paired([box(100)], [], unseen_s=0) == [-1]
 
 
 def plain_guards(at: int, pictures: list[Seen], reach: int) -> list[Box]:
@@ -210,3 +220,18 @@ def test_a_window_holds_no_more_than_what_is_in_reach() -> None:
         waiting += 1 - len(window.add(Seen(pts=pts, boxes=()), pts))
         assert waiting <= 6
         assert len(window._seen) <= 2 * 6
+
+
+@pytest.mark.media
+def test_a_face_of_the_kitchen_missed_in_any_one_picture_is_covered(media: Path) -> None:
+    settings = BlurSettings()
+    with open_video(media / "kitchen_faces_2560.mp4") as reader:
+        stage = BlurStage(settings, settings.open_detectors(), picture_size=(683, 512))
+        pictures = [Seen(pts=frame.pts, boxes=stage.find(frame)) for frame in reader]
+        rule = settings.guard_rule(time_base=reader.time_base, size=(683, 512))
+    for at, one in enumerate(pictures):
+        missed = Seen(pts=one.pts, boxes=())
+        guards = rule.guards(missed, [*pictures[:at], *pictures[at + 1 :]])
+        faces = [face for face in one.boxes if face.score > 0.5]
+        assert len(faces) == 2
+        assert all(hidden_share(face, guards, margin=settings.margin) == 1 for face in faces)
