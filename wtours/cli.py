@@ -84,7 +84,7 @@ def fetch(
         sources=tuple(source),
         retries=retries,
         sleep_s=sleep,
-        rate_limit_bytes_s=None if rate_limit is None else parse_size(rate_limit) / jobs,
+        rate_limit_bytes_s=None if rate_limit is None else parse_size(rate_limit),
         cookies=cookies,
         cookies_from_browser=cookies_from_browser,
         accept_licences=tuple(accept_licence),
@@ -108,7 +108,7 @@ def _fetch(
     names: Sequence[str], manifest: "Manifest", settings: "FetchSettings", *, out: Path
 ) -> None:
     from wtours.fetch import Fetched, describe, fetch_videos
-    from wtours.terminal import note
+    from wtours.terminal import named, note
 
     def finished(video: Fetched) -> None:
         print(describe(video))
@@ -116,7 +116,7 @@ def _fetch(
             note(video.name, text)
 
     def failed(name: str, fault: WtoursError) -> None:
-        print(f"failed: {name}: {fault}", file=sys.stderr)
+        print(f"failed: {named(name, str(fault))}", file=sys.stderr)
 
     several = len(manifest.select(names)) > 1
     with progress_bars() as advance:
@@ -141,7 +141,7 @@ def _plan(
 ) -> None:
     from wtours.fetch import plan_fetch
     from wtours.fetch.plan import write_metadata
-    from wtours.terminal import print_plans
+    from wtours.terminal import note, print_plans
 
     with Console(stderr=True).status("asking") as status:
         plans = plan_fetch(
@@ -156,6 +156,8 @@ def _plan(
     for plan in plans if write else ():
         if plan.offer is not None:
             print(write_metadata(plan, videos[plan.name], out))
+        elif plan.status == "already there":
+            note(plan.name, f"was fetched: {plan.target.with_suffix('.json')} has what was said")
     lost = [plan.name for plan in plans if plan.status == "not to be had"]
     if lost:
         raise WtoursError(
@@ -179,6 +181,7 @@ def shard(
     hours: float | None = None,
     seed: int = 0,
     workers: int | None = None,
+    ray: str | None = None,
     replace: bool = False,
     dry_run: bool = False,
 ) -> None:
@@ -197,6 +200,8 @@ def shard(
         seed: of that draw.
         workers: processes that work at once; by default as many as cores and memory allow. What
             they write does not depend on it.
+        ray: address of a Ray cluster that does the work instead, such as `auto`; `local` starts one
+            on this machine. Its nodes see videos and output under the same paths.
         replace: make sets anew that were made with other settings.
         dry_run: say how many frames, bytes and minutes to expect.
     """
@@ -227,6 +232,7 @@ def shard(
             settings=settings,
             subset=subset,
             workers=workers if workers is not None else default_workers(),
+            ray=ray,
             replace=replace,
             progress=lambda name, done_s, total_s, speed: advance(
                 f"sharding {name}", done_s, total_s, f"{speed:.1f} x real time"
@@ -271,32 +277,40 @@ def verify(
         )
     videos, shards = tell_apart(there)
     bad = _verify_videos(videos, listed)
-    faults = _verify_shards(shards) if shards else []
-    if bad or faults:
-        remedy = "delete and fetch it again" if bad else "copy the set again"
-        if faults:
-            remedy += ", or make the set with `wtours shard --replace`"
-        raise WtoursError("; ".join((*bad, *faults)), remedy=remedy)
+    if faults := _verify_shards(shards) if shards else []:
+        remedy = "copy the set again, or make it with `wtours shard --replace`"
+        bad.append(WtoursError("; ".join(faults), remedy=remedy))
+    if bad:
+        remedies = dict.fromkeys(fault.remedy for fault in bad)
+        raise WtoursError("; ".join(fault.message for fault in bad), remedy="; ".join(remedies))
 
 
-def _verify_videos(videos: Sequence[Path], manifest: "Manifest | None") -> list[str]:
-    """Print a table a video; return a sentence for each that must not be used."""
+def _verify_videos(videos: Sequence[Path], manifest: "Manifest | None") -> list[WtoursError]:
+    """Print a table a video; return an error for each that must not be used."""
     from wtours.terminal import note, print_verification
     from wtours.verify import verify_file
 
-    bad = []
+    bad: list[WtoursError] = []
     for video in videos:
-        with progress_bars() as advance:
-            found = verify_file(video, manifest=manifest, progress=advance)
+        try:
+            with progress_bars() as advance:
+                found = verify_file(video, manifest=manifest, progress=advance)
+        except WtoursError as error:
+            bad.append(error)  # the others are checked all the same
+            continue
         print_verification(found.verification)
         for text in found.verification.notes:
             note(video.name, text)
         for text in found.verification.faults if found.forced else ():
             note(video.name, f"forced, although {text}")
         if not found.good:
-            bad.append(f"{video} must not be used: {'; '.join(found.verification.faults)}")
-        elif found.first:
+            fault = f"{video} must not be used: {'; '.join(found.verification.faults)}"
+            bad.append(WtoursError(fault, remedy="delete and fetch it again"))
+        elif found.first and not found.unwritten:
             note(video.name, "had no record: its hash is trusted from now on")
+        if found.unwritten:
+            fault = f"what was found of {video} is not recorded: {found.unwritten}"
+            bad.append(WtoursError(fault, remedy="check who may write there"))
     return bad
 
 

@@ -13,6 +13,13 @@ NONE_SHOWN = "none"
 """What `--accept-licence` calls the absence of a licence: on YouTube, its standard terms."""
 
 
+<<<<<<< HEAD
+=======
+class LicenceError(WtoursError):
+    """A licence that was not accepted; a copy elsewhere would not change what it says."""
+
+
+>>>>>>> main
 @dataclass(frozen=True, kw_only=True)
 class Licence:
     """What is known of the terms of one video."""
@@ -62,7 +69,7 @@ def require_usable(licence: Licence, accepted: tuple[str, ...], *, video: str) -
         video: its name, for the error.
 
     Raises:
-        WtoursError: it is no Creative Commons licence and was not accepted by its name.
+        LicenceError: it is no Creative Commons licence and was not accepted by its name.
     """
     if is_creative_commons(licence.name):
         return licence
@@ -78,7 +85,7 @@ def require_usable(licence: Licence, accepted: tuple[str, ...], *, video: str) -
             )
     where = "the platform shows" if licence.shown_by_platform else "the manifest states"
     what = f"{where} the licence {name!r}" if licence.name else f"{where} no licence"
-    raise WtoursError(
+    raise LicenceError(
         f"{video}: {what}, which is no Creative Commons one",
         remedy=f'if you may use it all the same, say so: --accept-licence "{name}"',
     )

@@ -221,7 +221,10 @@ def _source(entry: TomlTable, folder: Path) -> Source:
 
 
 def _check_url(entry: TomlTable, url: str) -> None:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a bracket that is not closed
+        parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise entry.wrong("url", "http://host/... or https://host/...")
 

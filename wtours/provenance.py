@@ -17,7 +17,7 @@ import av
 from wtours.errors import WtoursError
 from wtours.integrity import Verification, VideoFacts
 from wtours.licence import Licence
-from wtours.manifest import Source, Video
+from wtours.manifest import Source, Stated, Video
 from wtours.whole_file import write_whole
 
 RECORD_VERSION = 2
@@ -55,6 +55,11 @@ class Provenance:
     def faults(self) -> list[str]:
         """What the last check found that forbids its use, a sentence each."""
         return list(self.verification.get("faults", []))
+
+    @property
+    def notes(self) -> list[str]:
+        """What the last check only noted, a sentence each."""
+        return list(self.verification.get("notes", []))
 
     @property
     def forced(self) -> bool:
@@ -204,7 +209,47 @@ def read_provenance(video: str | Path) -> Provenance | None:
     names = {field.name for field in fields(Provenance)}
     if set(values) != names:
         raise _damaged(path, f"keys missing or unknown: {', '.join(sorted(set(values) ^ names))}")
+    if fault := _ill_formed(values):
+        raise _damaged(path, fault)
     return Provenance(**values)
+
+
+def own_record(video: str | Path) -> Provenance | None:
+    """Return the record beside a video, or None where there is none; never that of another file.
+
+    Raises:
+        WtoursError: it is the record of another video that lies beside this one, the file itself
+            is a record, or it is damaged.
+    """
+    video = Path(video)
+    path = provenance_path(video)
+    if path == video:
+        raise WtoursError(
+            f"{video} has the name of a record, not of a video", remedy="name the video beside it"
+        )
+    record = read_provenance(video)
+    owner = video if record is None else video.with_name(str(record.file["name"]))
+    if owner != video and owner.exists():
+        raise WtoursError(
+            f"{path} is the record of {owner.name}, and {video.name} would need one of that name",
+            remedy=f"rename {video.name}, or move it to another folder",
+        )
+    return record
+
+
+def _ill_formed(values: dict[str, Any]) -> str:
+    """Say which part of a record that was edited by hand is not as it is written here, or ''."""
+    tables = ("licence", "stated", "asked", "platform", "file", "measured", "verification", "tools")
+    for key in tables:
+        if not isinstance(values[key], dict):
+            return f"{key} is no object"
+    if values["source"] is not None and not isinstance(values["source"], dict):
+        return "source is no object"
+    if unknown := set(values["stated"]) - set(Stated.__dataclass_fields__):
+        return f"unknown keys in stated: {', '.join(sorted(unknown))}"
+    if missing := {"name", "sha256"} - set(values["file"]):
+        return f"keys missing in file: {', '.join(sorted(missing))}"
+    return ""
 
 
 def _damaged(path: Path, fault: str) -> WtoursError:

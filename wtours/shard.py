@@ -15,6 +15,7 @@ from pathlib import Path
 from wtours.errors import WtoursError
 from wtours.executors import run_here, run_in_processes
 from wtours.one_run import hold
+from wtours.ray_executor import run_on_ray
 from wtours.shard_inputs import ShardInput, Subset, find_inputs
 from wtours.shard_plan import (
     VideoPlan,
@@ -93,6 +94,7 @@ def shard_videos(
     settings: ShardSettings | None = None,
     subset: Subset | None = None,
     workers: int = 1,
+    ray: str | None = None,
     replace: bool = False,
     progress: Progress | None = None,
 ) -> Written:
@@ -110,6 +112,7 @@ def shard_videos(
         subset: take only some of the videos; all of them where None.
         workers: processes that work at once. With more than one, a script that calls this guards
             its own work by `if __name__ == "__main__"`, as multiprocessing asks.
+        ray: address of a Ray cluster that does the work instead; `local` starts one here.
         replace: make sets anew that are there already.
         progress: called as the work goes on.
 
@@ -140,7 +143,7 @@ def shard_videos(
                 sets[video.name] = there
             if plan is not None:
                 plans.append(plan)
-        for name, written in _work(plans, workers, progress):
+        for name, written in _work(plans, workers, ray, progress):
             sets[name] = written if store is None else _send(written, store)
     return Written(sets=tuple(sets[video.name] for video in inputs))
 
@@ -213,14 +216,14 @@ def _send(written: WrittenSet, store: Store) -> WrittenSet:
 
 
 def _work(
-    plans: Sequence[VideoPlan], workers: int, progress: Progress | None
+    plans: Sequence[VideoPlan], workers: int, ray: str | None, progress: Progress | None
 ) -> Iterator[tuple[str, WrittenSet]]:
     """Do what is missing of all plans; yield each video's name and set when it is whole."""
     waiting = {plan.video.name: plan for plan in plans}
     try:
         while waiting:
             again: list[VideoPlan] = []
-            with closing(_rounds(list(waiting.values()), workers, progress)) as ended:
+            with closing(_rounds(list(waiting.values()), workers, ray, progress)) as ended:
                 for plan, fault in ended:
                     name = plan.video.name
                     if isinstance(fault, UnexpectedFramesError):
@@ -242,7 +245,7 @@ def _work(
 
 
 def _rounds(
-    plans: Sequence[VideoPlan], workers: int, progress: Progress | None
+    plans: Sequence[VideoPlan], workers: int, ray: str | None, progress: Progress | None
 ) -> Generator[tuple[VideoPlan, Exception | None], None, None]:
     """Do every missing stretch once; yield its plan as it ends, and what it raised."""
     missing = [(plan, number) for plan in plans for number in plan.missing()]
@@ -254,11 +257,12 @@ def _rounds(
             yield plan, None
     if not tasks:
         return
-    run = (
-        run_here(tasks, do_stretch, told=pace.on_frame)
-        if workers == 1 or len(tasks) == 1
-        else run_in_processes(tasks, do_stretch, workers=workers, told=pace.on_frame)
-    )
+    if ray is not None:
+        run = run_on_ray(tasks, do_stretch, address=ray, told=pace.on_frame)
+    elif workers == 1 or len(tasks) == 1:
+        run = run_here(tasks, do_stretch, told=pace.on_frame)
+    else:
+        run = run_in_processes(tasks, do_stretch, workers=workers, told=pace.on_frame)
     with closing(run) as ended:
         for number, fault in ended:
             pace.on_end(number)

@@ -11,7 +11,7 @@ from typing import Any
 
 from wtours.errors import WtoursError
 from wtours.integrity import VideoFacts, check_and_walk
-from wtours.provenance import Provenance, read_provenance
+from wtours.provenance import Provenance, own_record
 from wtours.publishing.credit import attribution_line
 from wtours.stretches import Timeline, make_timeline
 
@@ -121,16 +121,21 @@ def set_name(video: Path) -> str:
     return name
 
 
-def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    found = sorted(
+def videos_in(folder: Path) -> list[Path]:
+    """Return the files of a folder that are videos by their endings, hidden ones left out."""
+    return sorted(
         file
-        for file in path.iterdir()
+        for file in folder.iterdir()
         if file.suffix.lower() in VIDEO_SUFFIXES
         and file.is_file()
         and not file.name.startswith(".")
     )
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = videos_in(path)
     if not found:
         raise WtoursError(
             f"{path} has no video in it",
@@ -150,7 +155,7 @@ def _require_good(file: Path, record: Provenance) -> None:
 
 def _input(name: str, file: Path) -> ShardInput:
     facts, walk = check_and_walk(file)
-    record = read_provenance(file)
+    record = own_record(file)
     if record is not None:
         _require_good(file, record)
     provenance = asdict(record) if record is not None else None

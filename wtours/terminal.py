@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from rich import box
 from rich.console import Console
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from wtours.doctor import Finding
     from wtours.fetch import Planned
     from wtours.integrity import Verification
+    from wtours.manifest import Source
     from wtours.shard_estimate import Estimate
 
 _WIDE = 240
@@ -24,11 +26,19 @@ _WIDE = 240
 _MARKS = {"ok": "ok", "note": "[yellow]note[/yellow]", "fault": "[red]fault[/red]"}
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows under headings: as wide as the terminal is, or as they are where it is none."""
+def print_table(
+    headings: Sequence[str], rows: Iterable[Sequence[str]], *, whole: Sequence[str] = ()
+) -> None:
+    """Print rows under headings: as wide as the terminal is, or as they are where it is none.
+
+    Args:
+        headings: of the columns.
+        rows: as many texts each.
+        whole: headings of the columns that are not folded; what is short stays readable.
+    """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in headings:
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading in whole, min_width=len(heading))
     for row in rows:
         table.add_row(*row)
     console = Console()
@@ -37,7 +47,16 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def note(name: str, text: str) -> None:
     """Say on stderr what a user should know of a video."""
-    print(f"note: {name}: {text}", file=sys.stderr)
+    print(f"note: {named(name, text)}", file=sys.stderr)
+
+
+def named(name: str, text: str) -> str:
+    """Return a sentence that begins with the name of its video, once."""
+    told, colon, rest = text.partition(": ")
+    told = "" if " " in told else told  # it is more than a name, or a path
+    if colon and name in (told, Path(told).name, Path(told).stem):
+        return f"{name}: {rest}"
+    return f"{name}: {text}"
 
 
 def print_plans(plans: Sequence["Planned"], out: Path) -> None:
@@ -53,20 +72,29 @@ def print_plans(plans: Sequence["Planned"], out: Path) -> None:
                 "" if plan.size_bytes is None else size_text(plan.size_bytes),
                 escape(format_text(plan.offer)),
                 escape((plan.licence and plan.licence.name) or ""),
-                escape(plan.offer.source.origin) if plan.offer else "",
-                escape(str(plan.target)),
+                escape(_brief_origin(plan.offer.source)) if plan.offer else "",
+                escape(plan.target.name),
             )
             for plan in plans
         ),
+        whole=("video", "size"),
     )
     _print_remarks(plans)
     unknown = sum(plan.size_bytes is None for plan in plans)
-    missing_bytes = sum(plan.missing_bytes for plan in plans)
+    missing_bytes, free = sum(plan.missing_bytes for plan in plans), free_bytes(out)
     print(
         f"{len(plans)} video{'s' if len(plans) > 1 else ''}: {size_text(missing_bytes)} to fetch"
         + (f", and {unknown} of unknown size" if unknown else "")
-        + f"; {size_text(free_bytes(out))} are free for {out}"
+        + f" into {out}; {size_text(free)} are free there"
     )
+    if missing_bytes > free:
+        print(f"note: that is {size_text(missing_bytes - free)} too little", file=sys.stderr)
+
+
+def _brief_origin(source: "Source") -> str:
+    """A source by its kind and what tells it apart; the manifest has its whole address."""
+    own = source.id or source.article or urlsplit(source.url or "").hostname
+    return f"{source.kind} {own or (source.path.name if source.path else '')}".rstrip()
 
 
 def _print_remarks(plans: Sequence["Planned"]) -> None:
@@ -97,7 +125,7 @@ def print_verification(verification: "Verification") -> None:
 
 def _brief(name: str, text: str) -> str:
     """A hash by its first digits: where two differ, the sentence below shows them whole."""
-    return f"{text[:16]}..." if name == "SHA-256" and len(text) > 16 else text
+    return f"{text[:12]}..." if name == "SHA-256" and len(text) > 12 else text
 
 
 def print_estimate(expected: "Estimate", out: str) -> None:

@@ -12,11 +12,11 @@ from wtours.progress import Advance
 from wtours.provenance import (
     Provenance,
     found_provenance,
+    own_record,
     provenance_path,
-    read_provenance,
     write_provenance,
 )
-from wtours.shard_inputs import VIDEO_SUFFIXES
+from wtours.shard_inputs import videos_in
 from wtours.shards.schema import RECORD_FILE
 
 
@@ -37,7 +37,7 @@ def tell_apart(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
         elif (path / RECORD_FILE).exists() or any(path.glob(f"*/{RECORD_FILE}")):
             shards.append(path)
         else:
-            found = sorted(p for p in path.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES)
+            found = videos_in(path)
             if not found:
                 raise WtoursError(
                     f"{path} has neither videos nor shards in it",
@@ -63,6 +63,8 @@ class Verified:
     """None where a damaged file had no record: its hash is nothing to compare with later."""
     first: bool
     """Whether it had no record before: its hash is trusted from now on."""
+    unwritten: str | None = None
+    """Why the result could not be written beside it; None where it was, or was not to be."""
 
     @property
     def forced(self) -> bool:
@@ -89,10 +91,10 @@ def verify_file(
         progress: told how far the reading is.
 
     Raises:
-        WtoursError: there is no such file, its record is damaged, or the same video is just being
-            fetched or checked by another run.
+        WtoursError: there is no such file, its record is damaged or another video's, or the same
+            video is just being fetched or checked by another run.
     """
-    record = read_provenance(path)
+    record = own_record(path)
     verification = verify_video(
         path,
         _expected(path, record, manifest),
@@ -101,10 +103,20 @@ def verify_file(
         else lambda done, total: progress(f"{path.name}", done, total, "verifying"),
     )
     new = _renewed(path, record, verification)
+    unwritten = None
     if new is not None:
-        with Landing(folder=path.parent, name=path.stem).held():
-            write_provenance(new, provenance_path(path))
-    return Verified(path=path, verification=verification, record=new, first=record is None)
+        try:
+            with Landing(folder=path.parent, name=path.stem).held():
+                write_provenance(new, provenance_path(path))
+        except OSError as error:  # a folder that may only be read: what was found is told
+            unwritten = f"{provenance_path(path)}: {error.strerror or error}"
+    return Verified(
+        path=path,
+        verification=verification,
+        record=new,
+        first=record is None,
+        unwritten=unwritten,
+    )
 
 
 def _renewed(

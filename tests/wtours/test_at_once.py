@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wtours.fetch import at_once as module
 from wtours.fetch.at_once import at_once
 
 
@@ -56,6 +57,22 @@ def test_leaving_early_stops_the_others_and_starts_no_more() -> None:
     assert time.monotonic() - began < 5
     assert sorted(stopped) == sorted(set(begun) - {0})
     assert len(begun) <= 4
+
+
+def test_those_that_do_not_listen_are_left_behind_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One patience for all, not one for each."""
+    monkeypatch.setattr(module, "_PATIENCE_S", 0.2)
+    for_ever = Event()
+
+    def work(item: int, stop: Event) -> None:
+        if item:
+            for_ever.wait(30)
+
+    with closing(at_once(range(9), work, jobs=9)) as results:
+        next(results)
+        began = time.monotonic()
+    assert time.monotonic() - began < 1
+    for_ever.set()
 
 
 def test_interruption_of_one_alone_goes_through() -> None:

@@ -270,3 +270,38 @@ print("pandas" in sys.modules)
 """
     out, err = python("-c", program).communicate(timeout=30)
     assert out.decode().strip() == "False", err.decode()
+
+
+def test_every_option_of_fetch_reaches_its_setting(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wtours import cli
+    from wtours.fetch import FetchSettings
+
+    given: list[tuple[FetchSettings, bool]] = []
+    monkeypatch.setattr(
+        cli, "_plan", lambda names, listed, settings, *, out, write: given.append((settings, write))
+    )
+    words = (
+        "--metadata-only --source http --source youtube --resolution 1080 --codec av1 --fps 30 "
+        "--cookies c.txt --cookies-from-browser firefox --rate-limit 2M --sleep 3 --retries 7 "
+        "--jobs 4 --accept-licence none --accept-licence other --force"
+    )
+    assert run("fetch", *words.split())[0] == 0
+    assert run("fetch", *words.split(), "--dry-run")[0] == 0
+    settings = FetchSettings(
+        sources=("http", "youtube"),
+        resolution=1080,
+        codec="av1",
+        fps=30,
+        cookies=Path("c.txt"),
+        cookies_from_browser="firefox",
+        rate_limit_bytes_s=2e6,
+        sleep_s=3,
+        retries=7,
+        jobs=4,
+        accept_licences=("none", "other"),
+        force=True,
+    )
+    assert given == [(settings, True), (settings, False)]
+    assert run("fetch", "--jobs", "0", "--rate-limit", "1M")[0] == 2

@@ -3,6 +3,8 @@
 import errno
 import hashlib
 import json
+import re
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -17,7 +19,10 @@ from wtours.errors import WtoursError
 from wtours.fetch import Fetched, FetchSettings, describe, fetch_videos, plan_fetch
 from wtours.fetch import landing as landing_module
 from wtours.fetch import local as local_module
+from wtours.fetch import videos as videos_module
 from wtours.fetch.landing import DiskFullError, Landing
+from wtours.fetch.sources import Sources
+from wtours.manifest import Video
 from wtours.provenance import read_provenance
 
 WHOLE = ["ATTRIBUTION.md", "walk.json", "walk.mp4"]
@@ -207,11 +212,18 @@ def test_hash_of_the_manifest_is_asked_for(tmp_path: Path, site: Site) -> None:
 
 def test_next_source_is_tried_and_every_failure_told(tmp_path: Path, site: Site) -> None:
     missing = {"kind": "file", "path": "none.mp4"}
-    assert fetch(tmp_path, missing, http(site)).record.source["kind"] == "http"
+    fetched = fetch(tmp_path, missing, http(site))
+    assert fetched.record.source == {"kind": "http", "url": site.url}
+    assert [note.partition(": ")[0] for note in fetched.notes] == ["passed over"]
+    assert "no such file; correct the path" in fetched.notes[0]
     (tmp_path / "out" / "walk.mp4").unlink()
     site.refusals = [(404, {})]
-    with pytest.raises(WtoursError, match=r"none of its 2 sources works: .*no such file; .*404"):
+    with pytest.raises(WtoursError) as caught:
         fetch(tmp_path, missing, http(site))
+    assert re.search(
+        r"none of its 2 sources works: \(1\) .*no such file; \(2\) .*404", str(caught.value)
+    )
+    assert re.fullmatch(r"\(1\) correct the path .*; \(2\) open the .*", caught.value.remedy)
 
 
 def test_one_failure_keeps_no_other_from_coming(tmp_path: Path, walk: bytes) -> None:
@@ -290,6 +302,24 @@ def test_several_at_once_come_as_one_after_the_other(
     assert attribution.count(site.url) >= 5
 
 
+@pytest.mark.parametrize(("videos", "jobs", "share"), [(1, 5, 1.0), (3, 2, 0.5), (3, 9, 1 / 3)])
+def test_limit_of_speed_is_shared_by_those_that_run_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, videos: int, jobs: int, share: float
+) -> None:
+    given: list[float | None] = []
+
+    def note_limit(video: Video, *, sources: Sources, **more: object) -> Fetched:
+        given.append(sources.settings.rate_limit_bytes_s)
+        raise WtoursError("not today", remedy="come again")
+
+    monkeypatch.setattr(videos_module, "fetch_video", note_limit)
+    manifest = several(tmp_path, *({"kind": "rendered"} for _ in range(videos)))
+    settings = FetchSettings(rate_limit_bytes_s=600.0, jobs=jobs)
+    with pytest.raises(WtoursError, match="not today"):
+        fetch_videos([], manifest=manifest, out=tmp_path / "out", settings=settings)
+    assert given == [pytest.approx(600 * share)] * videos
+
+
 def test_interrupted_run_of_several_leaves_parts_and_whole_videos(
     tmp_path: Path, site: Site, walk: bytes
 ) -> None:
@@ -337,6 +367,56 @@ def test_full_disk_is_told_before_and_while_writing(
         landing_module.room_on_disk(tmp_path / "walk.part", 1000),
     ):
         _fill_disk(tmp_path / "walk.part")
+
+
+def test_full_disk_is_not_answered_by_another_source(
+    tmp_path: Path, site: Site, walk: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Usage:
+        free = 1000
+
+    def refuse(*paths: object) -> None:
+        raise OSError(errno.EXDEV, "another disk")
+
+    (tmp_path / "mine.mp4").write_bytes(walk)
+    monkeypatch.setattr(landing_module.shutil, "disk_usage", lambda folder: Usage)
+    monkeypatch.setattr(local_module.os, "link", refuse)
+    with pytest.raises(DiskFullError):
+        fetch(tmp_path, {"kind": "file", "path": "mine.mp4"}, http(site))
+    assert site.asked == []
+
+
+def test_parts_beside_a_whole_video_are_removed(tmp_path: Path, site: Site) -> None:
+    """Killed between its name and the end of the clearing, or fetched in another format before."""
+    fetch(tmp_path, http(site))
+    for name in ("walk.webm.part", "walk.webm.part.json", "walk.mp4.part"):
+        (tmp_path / "out" / name).write_text("x")
+    (tmp_path / "out" / "walk2.mp4.part").write_text("another video's")
+    assert fetch(tmp_path, http(site)).status == "already there"
+    assert files(tmp_path) == [*WHOLE, "walk2.mp4.part"]
+
+
+def test_downloads_of_others_end_soon_after_an_interruption(tmp_path: Path, site: Site) -> None:
+    manifest = several(tmp_path, *(http(site) for _ in range(3)))
+    site.drip_s = 0.05
+    under_way = threading.Event()
+
+    def stop(fault: str, error: WtoursError) -> None:
+        assert under_way.wait(5)
+        raise KeyboardInterrupt
+
+    site.refusals = [(404, {})]  # one fails at once, which is when the user types Ctrl-C
+    with pytest.raises(KeyboardInterrupt):
+        fetch_videos(
+            [],
+            manifest=manifest,
+            out=tmp_path / "out",
+            settings=replace(QUICK, jobs=3, retries=0),
+            progress=lambda name, step, done, total: under_way.set() if done else None,
+            failed=stop,
+        )
+    assert site.sent_bytes < 2 * len(site.content)
+    assert not any(name.endswith(".mp4") for name in files(tmp_path))
 
 
 def _fill_disk(path: Path) -> None:

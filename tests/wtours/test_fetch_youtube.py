@@ -480,7 +480,7 @@ def test_server_that_is_gone_is_explained(stage: Stage, tmp_path: Path) -> None:
 
 
 def test_page_that_cannot_be_asked_is_explained(stage: Stage) -> None:
-    with pytest.raises(UnreachableError, match=r"127\.0\.0\.1:9/.* cannot be reached"):
+    with pytest.raises(UnreachableError, match="YouTube cannot be reached"):
         ask_youtube(Source(kind="http", url="http://127.0.0.1:9/walk.html"), QUICK)
 
 

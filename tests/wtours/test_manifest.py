@@ -103,6 +103,10 @@ FAULTS = {
     "truth as number": (GOOD + "[video.stated]\nfps = true\n", ["fps is True"]),
     "half a pixel": (GOOD + "[video.stated]\nwidth = 1.5\n", ["width is 1.5", "whole"]),
     "fault in common": ("[stated]\nwidth = -1\n" + GOOD, ["mine.toml, stated: width is -1"]),
+    "open bracket": (
+        '[[video]]\nname = "a"\n[[video.source]]\nkind = "http"\nurl = "http://[::1"\n',
+        ["url is 'http://[::1'", "https://"],
+    ),
     "bad url": (
         '[[video]]\nname = "a"\n[[video.source]]\nkind = "http"\nurl = "ftp://x/y"\n',
         ["url is 'ftp://x/y'", "https://"],

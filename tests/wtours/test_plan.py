@@ -159,6 +159,29 @@ def test_one_codec_for_all_and_who_lacks_it_is_told(
     assert asked == list(IDS.values())  # the survey's answers served the plan too
 
 
+def test_one_codec_is_fetched_for_all_that_are_missing(
+    tmp_path: Path, manifest: Manifests, youtube: Answers, site: Site, asked: list[str]
+) -> None:
+    """What is there is not asked for again; forced, since the files are of neither codec."""
+    forced = FetchSettings(force=True)
+    youtube |= {
+        IDS["a"]: answer(IDS["a"], site.url, codecs=("av1", "vp9")),
+        IDS["b"]: answer(IDS["b"], site.url, codecs=("vp9",)),
+        IDS["c"]: answer(IDS["c"], site.url, codecs=("av1",)),
+    }
+
+    def codecs(*names: str) -> list[str]:
+        fetched = fetch_videos(
+            names, manifest=manifest("a", "b", "c"), out=tmp_path / "out", settings=forced
+        )
+        return [str(one.record.platform["format"]["vcodec"])[:3] for one in fetched]
+
+    assert codecs("b") == ["vp9"]
+    asked.clear()
+    assert codecs("a", "b", "c") == ["av0", "vp9", "av0"]
+    assert asked == [IDS["a"], IDS["c"]]
+
+
 def test_unreachable_platform_is_asked_once(
     tmp_path: Path, manifest: Manifests, youtube: Answers, asked: list[str]
 ) -> None:
@@ -220,6 +243,76 @@ def test_less_than_stated_is_no_fault_where_less_was_asked_for(
     youtube[IDS["a"]] = answer(IDS["a"], site.url, lines=48, fps=15)
     path = manifest("a", more="[video.stated]\nwidth = 160\nheight = 96\nfps = 30")
     assert plan(tmp_path, path, resolution=48, fps=15)["a"].status == "to fetch"
+
+
+@pytest.mark.parametrize("there", ["record", "fault", "nothing"])
+def test_plan_refuses_what_is_there_as_fetching_does(
+    tmp_path: Path, manifest: Manifests, youtube: Answers, site: Site, there: str
+) -> None:
+    """All that a record tells; the hash of tens of gigabytes is left to fetching."""
+    youtube[IDS["a"]] = answer(IDS["a"], site.url)
+    path, out = manifest("a"), tmp_path / "out"
+    if there == "nothing":
+        out.mkdir()
+        (out / "a.mp4").write_bytes(b"mine")
+    else:
+        (fetched,) = fetch_videos([], manifest=path, out=out, settings=QUICK)
+        values = json.loads(fetched.record_path.read_text())
+        values["verification"]["faults"] = ["it is black"] if there == "fault" else []
+        fetched.record_path.write_text(json.dumps(values))
+    one = plan(tmp_path, path)["a"]
+    if there == "record":
+        assert (one.status, one.faults) == ("already there", ())
+        return
+    assert one.status == "not to be had"
+    with pytest.raises(WtoursError) as caught:
+        fetch_videos([], manifest=path, out=out, settings=QUICK)
+    assert one.faults == (str(caught.value),)
+
+
+def test_licence_that_is_shown_is_not_evaded_by_a_copy(
+    tmp_path: Path, manifest: Manifests, youtube: Answers, site: Site
+) -> None:
+    """Whoever wants the copy under the copy's terms names it: --source."""
+    youtube[IDS["a"]] = answer(IDS["a"], site.url, licence=None)
+    more = (
+        f'[[video.source]]\nkind = "http"\nurl = "{site.url}"\n'
+        '[video.stated]\nlicence = "CC0"\nlicence_source = "its author"\n'
+    )
+    path = manifest("a", more=more)
+    one = plan(tmp_path, path)["a"]
+    assert (one.status, "shows no licence" in one.faults[0]) == ("not to be had", True)
+    with pytest.raises(WtoursError, match="shows no licence"):
+        fetch_videos([], manifest=path, out=tmp_path / "out", settings=QUICK)
+    assert site.asked == []
+    assert plan(tmp_path, path, sources=("http",))["a"].status == "to fetch"
+
+
+@pytest.mark.parametrize(
+    "given", [{"cookies": Path("none.txt")}, {"cookies_from_browser": "netscape"}]
+)
+def test_cookies_that_cannot_be_had_are_told_before_anybody_is_asked(
+    tmp_path: Path,
+    manifest: Manifests,
+    youtube: Answers,
+    asked: list[str],
+    given: dict[str, Any],
+) -> None:
+    """Else a copy elsewhere would be taken, for a name that was mistyped."""
+    with pytest.raises(WtoursError, match="--cookies"):
+        plan(tmp_path, manifest("a"), **given)
+    assert asked == []
+
+
+def test_folder_that_cannot_be_made_is_named(
+    tmp_path: Path, manifest: Manifests, youtube: Answers, site: Site
+) -> None:
+    youtube[IDS["a"]] = answer(IDS["a"], site.url)
+    path = manifest("a")
+    (tmp_path / "file").write_text("")
+    (video,) = read_manifest(path).videos
+    with pytest.raises(WtoursError, match="file cannot be made a folder"):
+        write_metadata(plan(tmp_path, path)["a"], video, tmp_path / "file")
 
 
 def test_accepted_licence_is_recorded(

@@ -59,7 +59,7 @@ def test_first_use_is_trusted_and_later_differences_show_both_hashes(walk: Path,
     first = hashlib.sha256(walk.read_bytes()).hexdigest()
     status, out, err = run("verify", walk)
     assert (status, "trusted from now on" in err) == (0, True), err
-    assert first[:16] in out
+    assert first[:12] in out
     record = read_provenance(walk)
     assert record is not None
     assert (record.file["sha256"], record.source) == (first, None)
@@ -99,6 +99,29 @@ def test_manifest_that_is_given_counts_before_what_was_stated(tmp_path: Path, wa
     found = verify_file(path, manifest=read_manifest(other))
     assert not found.good
     assert any("60" in fault for fault in found.verification.faults)
+
+
+@pytest.mark.parametrize(
+    ("platform", "asked", "fault"),
+    [
+        ({}, {}, "the manifest states 60"),
+        ({}, {"resolution": 96, "fps": 30}, None),
+        ({"duration": 5000}, {"resolution": 96, "fps": 30}, "5000"),
+    ],
+)
+def test_what_the_platform_said_and_what_was_asked_for_count_later_too(
+    tmp_path: Path, walk: Path, platform: dict[str, Any], asked: dict[str, Any], fault: str | None
+) -> None:
+    """Less than the manifest states is no fault where less was asked for."""
+    path = fetched(tmp_path, walk)
+    beside = path.with_suffix(".json")
+    values = json.loads(beside.read_text())
+    values |= {"platform": platform, "asked": asked}
+    values["stated"] |= {"width": 3840, "height": 2160, "fps": 60}
+    beside.write_text(json.dumps(values))
+    faults = verify_file(path).verification.faults
+    assert bool(faults) is (fault is not None), faults
+    assert fault is None or fault in " ".join(faults)
 
 
 def test_forced_video_stays_forced_until_its_bytes_change(
@@ -187,5 +210,64 @@ def test_folder_that_cannot_be_written_is_named(
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(module, "write_provenance", refuse)
-    status, _, err = run("verify", walk)
+    status, out, err = run("verify", walk)
     assert (status, "walk.json: Permission denied" in err) == (2, True), err
+    assert "to its last packet" in out  # what was found is told all the same
+
+
+def test_record_is_not_taken_for_a_video_and_condemns_none(
+    tmp_path: Path, walk: Path, run: Run
+) -> None:
+    """As `wtours verify data/videos/*` names it."""
+    path = fetched(tmp_path, walk)
+    before = path.with_suffix(".json").read_bytes()
+    status, _, err = run("verify", path.with_suffix(".json"))
+    assert (status, "has the name of a record" in err) == (2, True), err
+    assert path.with_suffix(".json").read_bytes() == before
+
+
+def test_record_of_another_video_is_left_alone(walk: Path, run: Run) -> None:
+    """Two files that differ in their endings share the name of a record: it is the first one's."""
+    other = walk.with_suffix(".mov")
+    other.write_bytes(walk.read_bytes() + b"\0" * 8)
+    assert run("verify", walk)[0] == 0
+    before = read_provenance(walk)
+    status, _, err = run("verify", other)
+    assert (status, "is the record of walk.mp4" in err, "rename walk.mov" in err) == (2, True, True)
+    assert read_provenance(walk) == before
+    with pytest.raises(WtoursError, match=r"is the record of walk\.mp4"):
+        shard_videos([other], out=walk.parent / "shards")
+    walk.unlink()
+    assert not verify_file(other).good  # renamed, or exchanged: the hash tells
+
+
+def test_folder_is_checked_whatever_else_lies_in_it(walk: Path, run: Run) -> None:
+    folder = walk.parent / "several"
+    folder.mkdir()
+    for name in ("a.mp4", "b.mp4", ".hidden.mp4"):
+        (folder / name).write_bytes(walk.read_bytes())
+    (folder / "folder.mp4").mkdir()
+    (folder / "a.json").write_text("{")
+    status, out, err = run("verify", folder)
+    assert (status, "a.json is not a usable record" in err) == (2, True), err
+    assert [line for line in out.splitlines() if line.endswith("mp4")] == [str(folder / "b.mp4")]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("file", {}),
+        ("file", None),
+        ("verification", []),
+        ("stated", {"colour": "red"}),
+        ("source", "here"),
+    ],
+)
+def test_record_that_was_edited_by_hand_is_named(
+    tmp_path: Path, walk: Path, run: Run, key: str, value: Any
+) -> None:
+    path = fetched(tmp_path, walk)
+    values = json.loads(path.with_suffix(".json").read_text()) | {key: value}
+    path.with_suffix(".json").write_text(json.dumps(values))
+    status, _, err = run("verify", path)
+    assert (status, "not a usable record" in err, key in err) == (2, True, True), err

@@ -201,6 +201,27 @@ def test_second_run_at_the_same_time_is_sent_away(walk: Path, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
+def test_ray_gives_the_same_bytes(walk: Path, tmp_path: Path, once: dict[str, bytes]) -> None:
+    pytest.importorskip("ray", reason="wtours[ray] is not installed here")
+    (written,) = shard_videos([walk], out=tmp_path, settings=SETTINGS, ray="local").sets
+    assert content(Path(written.place)) == once
+    hurt = tmp_path / "walk.mp4"
+    data = bytearray(walk.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 3000] = bytes(3000)
+    hurt.write_bytes(data)
+    with pytest.raises(WtoursError, match=r"walk\.mp4 cannot be decoded at about"):
+        shard_videos([hurt], out=tmp_path / "hurt", settings=SETTINGS, ray="local")
+
+
+def test_without_ray_it_says_what_to_install(
+    walk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(WtoursError, match=r"Ray is not installed.*wtours\[ray\]"):
+        shard_videos([walk], out=tmp_path, settings=SETTINGS, ray="auto")
+
+
 # --- the executors alone
 
 

@@ -1,6 +1,7 @@
 """Several videos at once: results as they come, and an end that does not wait for servers."""
 
 import queue
+import time
 from collections.abc import Callable, Generator, Sequence
 from threading import Event, Thread
 from typing import TypeVar
@@ -9,7 +10,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _PATIENCE_S = 5.0
-"""How long workers are waited for after Ctrl-C; what they leave is a part to be continued."""
+"""How long all workers are waited for after Ctrl-C; what they leave is a part to go on with."""
 
 
 def at_once(
@@ -59,8 +60,9 @@ def at_once(
             yield _next(done)
     finally:
         stop.set()
+        until_s = time.monotonic() + _PATIENCE_S
         for worker in workers:
-            worker.join(_PATIENCE_S)
+            worker.join(max(0.0, until_s - time.monotonic()))
 
 
 def _attempt(

@@ -116,6 +116,16 @@ class Landing:
         return self.folder / f"{self.name}.{extension}.part.json"
 
 
+def make_folder(out: Path) -> None:
+    """Make the folder that videos go to; raise WtoursError where there can be none."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WtoursError(
+            f"{out} cannot be made a folder ({error.strerror})", remedy="name another with --out"
+        ) from error
+
+
 @contextmanager
 def room_on_disk(path: Path, needed_bytes: int | None = None) -> Iterator[None]:
     """Say in one sentence when the disk of `path` is, or gets, full.

@@ -4,6 +4,7 @@ The order on the disk is: partial file, whole and checked; record `<name>.json`;
 at any moment, the next run finds a part to go on with or a finished video, and never a half one.
 """
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from wtours.fetch.report import Fetched
 from wtours.fetch.settings import FetchProgress, FetchSettings, StepProgress
 from wtours.fetch.sources import Sources
 from wtours.integrity import Expected, Verification, compare_said, verify_video
-from wtours.licence import Licence, require_usable
+from wtours.licence import Licence, LicenceError, require_usable
 from wtours.manifest import Source, Video
 from wtours.provenance import (
     Provenance,
@@ -45,11 +46,17 @@ def fetch_video(
         failures: list[WtoursError] = []
         for source in sources.of(video):
             try:
-                return _fetch_from(source, video, landing, sources=sources, progress=progress)
+                fetched = _fetch_from(source, video, landing, sources=sources, progress=progress)
             except DiskFullError:
                 raise
+            except LicenceError as error:
+                failures.append(error)
+                break  # a copy elsewhere does not change what its platform shows
             except WtoursError as error:
                 failures.append(error)
+            else:
+                passed_over = tuple(f"passed over: {failure}" for failure in failures)
+                return replace(fetched, notes=(*passed_over, *fetched.notes))
         raise _failure(video, failures)
 
 
@@ -186,6 +193,38 @@ def already_there(
         WtoursError: a file of that name is there that was not fetched, was changed since, or whose
             last check found faults.
     """
+    there = recorded_there(video, landing)
+    if there is None:
+        return None
+    path, record = there
+    sha256 = file_sha256(path, progress=_step(progress, video.name, "verifying"))
+    if sha256 != record.file["sha256"]:
+        raise WtoursError(
+            f"{path} was changed since it was fetched: its SHA-256 is {sha256}, "
+            f"recorded is {record.file['sha256']}",
+            remedy="move it and its .json elsewhere, and fetch again",
+        )
+    return Fetched(
+        name=video.name,
+        path=path,
+        record_path=landing.record,
+        record=record,
+        status="already there",
+        notes=(
+            *_other_origin(video, record),
+            *_forced_notes(record),
+            *record.notes,
+        ),
+    )
+
+
+def recorded_there(video: Video, landing: Landing) -> tuple[Path, Provenance] | None:
+    """Return the video and its record if it was fetched before, by the record alone.
+
+    Raises:
+        WtoursError: a file of that name is there that was not fetched, or that its last check or
+            the manifest forbids.
+    """
     files = landing.finals()
     if not files:
         return None
@@ -201,26 +240,8 @@ def already_there(
             f"{landing.record} is the record of {path.name}, but {files[0].name} is there",
             remedy=f"move {files[0].name} elsewhere and fetch again",
         )
-    sha256 = file_sha256(path, progress=_step(progress, video.name, "verifying"))
-    if sha256 != record.file["sha256"]:
-        raise WtoursError(
-            f"{path} was changed since it was fetched: its SHA-256 is {sha256}, "
-            f"recorded is {record.file['sha256']}",
-            remedy="move it and its .json elsewhere, and fetch again",
-        )
     _require_wanted(video, record, path)
-    return Fetched(
-        name=video.name,
-        path=path,
-        record_path=landing.record,
-        record=record,
-        status="already there",
-        notes=(
-            *_other_origin(video, record),
-            *_forced_notes(record),
-            *record.verification["notes"],
-        ),
-    )
+    return path, record
 
 
 def _require_wanted(video: Video, record: Provenance, path: Path) -> None:
@@ -258,6 +279,6 @@ def _failure(video: Video, failures: list[WtoursError]) -> WtoursError:
         return failures[0]
     return WtoursError(
         f"{video.name}: none of its {len(failures)} sources works: "
-        + "; ".join(failure.message for failure in failures),
-        remedy=failures[0].remedy,
+        + "; ".join(f"({n}) {failure.message}" for n, failure in enumerate(failures, start=1)),
+        remedy="; ".join(f"({n}) {failure.remedy}" for n, failure in enumerate(failures, start=1)),
     )

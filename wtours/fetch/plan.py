@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wtours.errors import WtoursError
-from wtours.fetch.landing import Landing
+from wtours.fetch.landing import Landing, make_folder
 from wtours.fetch.offer import Offer
-from wtours.fetch.one_video import licence_of, statement_faults
+from wtours.fetch.one_video import licence_of, recorded_there, statement_faults
 from wtours.fetch.settings import FetchSettings
 from wtours.fetch.sources import Sources
-from wtours.licence import Licence
+from wtours.licence import Licence, LicenceError
 from wtours.manifest import Manifest, Source, Video, read_manifest
 from wtours.provenance import now_utc, source_record
 from wtours.whole_file import write_whole
@@ -102,7 +102,7 @@ def write_metadata(plan: Planned, video: Video, out: Path) -> Path:
         "faults": list(plan.faults),
         "notes": list(plan.notes),
     }
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     path = out / f"{video.name}.metadata.json"
     write_whole(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
     return path
@@ -128,13 +128,17 @@ def _landing(video: Video, out: Path) -> Landing:
 
 
 def _plan(video: Video, landing: Landing, sources: Sources) -> Planned:
-    there = landing.finals()
-    if there:
+    try:
+        there = recorded_there(video, landing)
+    except WtoursError as error:
+        return _not_to_be_had(video, landing, [str(error)])
+    if there is not None:
+        path, _ = there
         return Planned(
             name=video.name,
             status="already there",
-            target=there[0],
-            have_bytes=there[0].stat().st_size,
+            target=path,
+            have_bytes=path.stat().st_size,
             offer=None,
             licence=None,
             faults=(),
@@ -144,6 +148,8 @@ def _plan(video: Video, landing: Landing, sources: Sources) -> Planned:
         try:
             offer = sources.ask(source, video)
             licence = licence_of(video, offer, sources.settings)
+        except LicenceError as error:
+            return _not_to_be_had(video, landing, [*faults, str(error)])
         except WtoursError as error:
             faults.append(str(error))
             continue
@@ -152,6 +158,10 @@ def _plan(video: Video, landing: Landing, sources: Sources) -> Planned:
             faults.append(f"{source.origin}: {'; '.join(differences)}; --force takes it as it is")
             continue
         return _possible(video, landing, offer, licence, faults, differences)
+    return _not_to_be_had(video, landing, faults)
+
+
+def _not_to_be_had(video: Video, landing: Landing, faults: list[str]) -> Planned:
     return Planned(
         name=video.name,
         status="not to be had",

@@ -31,9 +31,9 @@ class FetchSettings:
     timeout_s: float = 30.0
     """Silence of a server after which a connection counts as lost, in seconds."""
     sleep_s: float = 0.0
-    """Pause between two requests for metadata and between two videos, in seconds."""
+    """Pause between two questions to a platform, in seconds."""
     rate_limit_bytes_s: float | None = None
-    """Bytes a second of one download; unlimited where None."""
+    """Bytes a second of all downloads together; unlimited where None."""
     cookies: Path | None = None
     """Cookies in Netscape's format, shown to YouTube; read, never written."""
     cookies_from_browser: str | None = None

@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from wtours.errors import WtoursError
+from wtours.fetch.cookies import cookie_options
 from wtours.fetch.figshare import ask_figshare, bring_figshare
 from wtours.fetch.formats import settle_codec
 from wtours.fetch.http import ask_http, bring_http
@@ -32,9 +33,14 @@ class Sources:
 
     Args:
         settings: choices of the run.
+
+    Raises:
+        WtoursError: the cookies that were asked for cannot be had. A copy elsewhere is no remedy
+            for a name that was mistyped.
     """
 
     def __init__(self, settings: FetchSettings) -> None:
+        cookie_options(settings)
         self.settings = settings
         self._settled_codec: Codec | None = None
         self._asking = Lock()

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
 from wtours.errors import WtoursError
 from wtours.fetch.at_once import at_once
-from wtours.fetch.landing import DISK_FULL, Landing, disk_full
+from wtours.fetch.landing import DISK_FULL, Landing, disk_full, make_folder
 from wtours.fetch.one_video import fetch_video
 from wtours.fetch.report import Fetched
 from wtours.fetch.settings import FetchProgress, FetchSettings
@@ -50,8 +51,8 @@ def fetch_videos(
     """
     listed = manifest if isinstance(manifest, Manifest) else read_manifest(manifest)
     videos = listed.select(names)
-    _make_folder(out)
-    sources = Sources(settings)
+    make_folder(out)
+    sources = Sources(_shared(settings, len(videos)))
     sources.settle(_missing(videos, out))
 
     def work(video: Video, stop: Event) -> Fetched:
@@ -82,6 +83,14 @@ def _missing(videos: Sequence[Video], out: Path) -> list[Video]:
     return [video for video in videos if not Landing(folder=out, name=video.name).finals()]
 
 
+def _shared(settings: FetchSettings, videos: int) -> FetchSettings:
+    """The settings of one download, of as many as run at once: each has its share of the limit."""
+    if settings.rate_limit_bytes_s is None:
+        return settings
+    at_a_time = min(settings.jobs, videos)
+    return replace(settings, rate_limit_bytes_s=settings.rate_limit_bytes_s / at_a_time)
+
+
 def _stoppable(progress: FetchProgress | None, stop: Event) -> FetchProgress:
     def told(name: str, step: str, done: int, total: int | None) -> None:
         if stop.is_set():
@@ -90,15 +99,6 @@ def _stoppable(progress: FetchProgress | None, stop: Event) -> FetchProgress:
             progress(name, step, done, total)
 
     return told
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WtoursError(
-            f"{out} cannot be made a folder ({error.strerror})", remedy="name another with --out"
-        ) from error
 
 
 def _as_fault(fault: BaseException, out: Path) -> WtoursError:

@@ -9,6 +9,7 @@ from typing import Any
 
 from wtours.errors import WtoursError
 from wtours.fetch.formats import CODEC_NAMES, codecs_on_offer, fewest_lines, slowest_rate
+from wtours.fetch.landing import UnreachableError
 from wtours.fetch.settings import FetchSettings
 from wtours.fetch.youtube_fault_table import FAULTS, NO_FORMATS, OTHER_SOURCE, UPGRADE, Fault
 
@@ -35,7 +36,9 @@ def explain_fault(url: str, error: str, heard: Sequence[str]) -> WtoursError:
     text = _plain_text(error)
     fault = find_fault(text, heard)
     if fault is not None:
-        said = f'{url}: {fault.meaning} ("{_first_sentence(text)}")'
+        # Of what holds for all videos the sentence is told of others too, who have other addresses.
+        subject = "YouTube" if fault.kind is UnreachableError else url
+        said = f'{subject}: {fault.meaning} ("{_first_sentence(text)}")'
         return fault.kind(said, remedy=fault.remedy)
     return WtoursError(
         f"{url}: {_first_sentence(text)}",
