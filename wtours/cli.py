@@ -280,9 +280,12 @@ def verify(
     if faults := _verify_shards(shards) if shards else []:
         remedy = "copy the set again, or make it with `wtours shard --replace`"
         bad.append(WtoursError("; ".join(faults), remedy=remedy))
+    if len(bad) == 1:
+        raise bad[0]
+    for fault in bad:
+        print(f"fault: {fault}", file=sys.stderr)
     if bad:
-        remedies = dict.fromkeys(fault.remedy for fault in bad)
-        raise WtoursError("; ".join(fault.message for fault in bad), remedy="; ".join(remedies))
+        raise WtoursError(f"{len(bad)} faults were found", remedy="the lines above say which")
 
 
 def _verify_videos(videos: Sequence[Path], manifest: "Manifest | None") -> list[WtoursError]:
@@ -395,7 +398,10 @@ def doctor(
     /,
     *,
     manifest: str | None = None,
+    source: list[Literal["youtube", "figshare", "http", "file"]] = [],  # noqa: B006
     resolution: int = 2160,
+    codec: Literal["auto", "av1", "vp9", "h264"] = "auto",
+    fps: float = 60,
     folder: Path = Path("data"),
 ) -> None:
     """Look at what this machine has and lacks, and say what to type about it.
@@ -404,13 +410,16 @@ def doctor(
         names: videos that are to be fetched: their sizes are asked for, and compared with the room
             on the disk.
         manifest: a TOML file, or `walking_tours` (if names are given) or `sample`: all its videos.
-        resolution: lines of the tallest format that is to be taken from YouTube.
+        source: as for `fetch`, on which sizes depend.
+        resolution: as for `fetch`.
+        codec: as for `fetch`.
+        fps: as for `fetch`.
         folder: where videos and shards are to go.
     """
-    from wtours.doctor import diagnose
+    from wtours.doctor import check_sizes, diagnose
     from wtours.terminal import note, print_findings
 
-    needed_bytes = None
+    needed_bytes, unknown = None, list[str]()
     if names or manifest:
         from wtours.fetch import FetchSettings, plan_fetch
 
@@ -418,13 +427,18 @@ def doctor(
             names,
             manifest=_manifest(manifest or "walking_tours"),
             out=folder / "videos",
-            settings=FetchSettings(resolution=resolution),
+            settings=FetchSettings(
+                resolution=resolution, codec=codec, fps=fps, sources=tuple(source)
+            ),
         )
         needed_bytes = sum(plan.missing_bytes for plan in plans)
         for plan in plans:
             if plan.size_bytes is None:
                 note(plan.name, "; ".join(plan.faults) or "nobody says how large it is")
+                unknown.append(plan.name)
     findings = diagnose(folder) if not needed_bytes else diagnose(folder, needed_bytes=needed_bytes)
+    if needed_bytes is not None:
+        findings.append(check_sizes(needed_bytes, unknown))
     print_findings(findings)
     broken = [finding.name for finding in findings if not finding.ok]
     if broken:

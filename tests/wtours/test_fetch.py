@@ -15,6 +15,7 @@ import pytest
 
 from tests.wtours.tiny_videos import write_tiny_video
 from tests.wtours.web_server import Site, serve
+from tests.wtours.youtube_stand_in import answer
 from wtours.errors import WtoursError
 from wtours.fetch import Fetched, FetchSettings, describe, fetch_videos, plan_fetch
 from wtours.fetch import landing as landing_module
@@ -471,3 +472,32 @@ def test_sample_walk_is_rendered_with_its_truth(
     assert files(tmp_path) == [*WHOLE, "walk.truth.json"]
     assert fetched.record.source == {"kind": "rendered", "url": "rendered by this package"}
     assert ("walk", "rendering", 1000, 1000) in told
+
+
+def test_second_run_keeps_to_the_codec_of_the_first(
+    tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A set that was begun in one codec is not gone on with in another, though it comes first."""
+    from wtours.fetch import sources
+
+    ids = {"a": "aaaaaaaaaaa", "b": "bbbbbbbbbbb", "c": "ccccccccccc"}
+    codecs = {"a": ("h264", "vp9"), "b": ("h264",), "c": ("h264", "vp9")}
+
+    def ask(source: Any, settings: FetchSettings) -> dict[str, Any]:
+        (name,) = (name for name, video_id in ids.items() if video_id == source.id)
+        return answer(source.id, site.url, codecs=codecs[name])
+
+    monkeypatch.setattr(sources, "ask_youtube", ask)
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        "".join(
+            f'[[video]]\nname = "{name}"\n[[video.source]]\nkind = "youtube"\nid = "{video_id}"\n'
+            for name, video_id in ids.items()
+        )
+    )
+    out = tmp_path / "out"
+    first = fetch_videos(["a", "b"], manifest=path, out=out, settings=QUICK)
+    assert [one.record.asked["settled"] for one in first] == ["h264", "h264"]
+    third = fetch_videos([], manifest=path, out=out, settings=QUICK)[2]
+    assert third.record.platform["format"]["vcodec"].startswith("avc1")
+    assert third.record.asked["settled"] == "h264"

@@ -128,7 +128,15 @@ def test_part_and_whole_are_known(
     youtube[IDS["a"]] = answer(IDS["a"], site.url, size_bytes=len(site.content))
     path = manifest("a")
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "a.mp4.part").write_bytes(b"x" * 100)
+    (tmp_path / "out" / "a.mp4.part").write_bytes(site.content[:100])
+    receipt = tmp_path / "out" / "a.mp4.part.json"
+    for of_what in (None, {"id": IDS["a"], "format_id": "other"}):  # fetching would start anew
+        if of_what is not None:
+            receipt.write_text(json.dumps(of_what))
+        assert plan(tmp_path, path)["a"].status == "to fetch"
+    offer = plan(tmp_path, path)["a"].offer
+    assert offer is not None
+    receipt.write_text(json.dumps(offer.part_of))
     resumed = plan(tmp_path, path)["a"]
     assert (resumed.status, resumed.have_bytes) == ("to resume", 100)
     assert resumed.missing_bytes == len(site.content) - 100

@@ -92,6 +92,12 @@ def ask_figshare(source: Source, video_name: str, settings: FetchSettings) -> Of
         )
     licence = article.get("license")
     licence = licence if isinstance(licence, dict) else {}
+    identity = {
+        "article": source.article,
+        "file_id": file.id,
+        "size_bytes": file.size_bytes,
+        "md5": file.md5,
+    }
     return Offer(
         source=source,
         said=_said(article, file, licence),
@@ -99,14 +105,10 @@ def ask_figshare(source: Source, video_name: str, settings: FetchSettings) -> Of
         extension=file.ending,
         licence=_text(licence.get("name")),
         shows_licence=True,
+        part_of=identity,
         handle=_Handle(
             addresses=(file.url, f"{API}/file/download/{file.id}"),
-            identity={
-                "article": source.article,
-                "file_id": file.id,
-                "size_bytes": file.size_bytes,
-                "md5": file.md5,
-            },
+            identity=identity,
         ),
     )
 

@@ -75,7 +75,11 @@ def ask_http(source: Source, settings: FetchSettings) -> Offer:
     if not said.get("size_bytes"):
         said = _ask_by_get(url, settings)
     return Offer(
-        source=source, said=said, size_bytes=said["size_bytes"], extension=extension_of(url)
+        source=source,
+        said=said,
+        size_bytes=said["size_bytes"],
+        extension=extension_of(url),
+        part_of={"url": url},
     )
 
 

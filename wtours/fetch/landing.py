@@ -83,6 +83,14 @@ class Landing:
         self.start_anew(extension, identity)
         return 0
 
+    def part_bytes(self, extension: str, part_of: dict[str, Any]) -> int:
+        """Return how many bytes are there of what a receipt describes; 0 of anything else."""
+        part, receipt = self.part(extension), self.receipt(extension)
+        if receipt is None or not part.is_file():
+            return 0
+        same = all(receipt.get(key) == value for key, value in part_of.items())
+        return part.stat().st_size if same else 0
+
     def start_anew(self, extension: str, identity: dict[str, Any]) -> None:
         """Throw the part away and write down what the next one is a part of."""
         self.part(extension).unlink(missing_ok=True)

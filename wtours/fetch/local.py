@@ -16,7 +16,12 @@ _CHUNK_BYTES = 1 << 20
 def ask_file(source: Source) -> Offer:
     """Return the size of the file at `source.path`; raise WtoursError where there is none."""
     path = _existing(source)
-    return Offer(source=source, size_bytes=path.stat().st_size, extension=_extension(path))
+    return Offer(
+        source=source,
+        size_bytes=path.stat().st_size,
+        extension=_extension(path),
+        part_of={"path": str(path)},
+    )
 
 
 def bring_file(source: Source, landing: Landing, *, progress: StepProgress) -> Arrival:

@@ -20,6 +20,8 @@ class Offer:
     """As the platform shows it now; None where it shows none, or has no place for it."""
     shows_licence: bool = False
     """Whether the platform has a place where a licence would stand."""
+    part_of: dict[str, Any] | None = None
+    """What the receipt of a part says that is a part of this; None where nobody knows before."""
     notes: tuple[str, ...] = ()
     """What a user should know of the choice that was made, a phrase each."""
     handle: Any = field(default=None, repr=False)

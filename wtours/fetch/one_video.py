@@ -4,16 +4,18 @@ The order on the disk is: partial file, whole and checked; record `<name>.json`;
 at any moment, the next run finds a part to go on with or a finished video, and never a half one.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from wtours.errors import WtoursError
+from wtours.fetch.formats import CODECS
 from wtours.fetch.landing import Arrival, DiskFullError, Landing
 from wtours.fetch.offer import Offer
 from wtours.fetch.report import Fetched
-from wtours.fetch.settings import FetchProgress, FetchSettings, StepProgress
+from wtours.fetch.settings import Codec, FetchProgress, FetchSettings, StepProgress
 from wtours.fetch.sources import Sources
 from wtours.integrity import Expected, Verification, compare_said, verify_video
 from wtours.licence import Licence, LicenceError, require_usable
@@ -69,6 +71,7 @@ def _fetch_from(
     progress: FetchProgress | None,
 ) -> Fetched:
     settings = sources.settings
+    _step(progress, video.name, "asking")(0, None)
     offer = sources.ask(source, video, remotely=False)
     licence = licence_of(video, offer, settings)
     require_as_stated(video, offer, settings)
@@ -86,7 +89,7 @@ def _fetch_from(
         video,
         source,
         licence=licence,
-        asked=_asked(offer, settings),
+        asked=_asked(offer, settings) | _settled(offer, sources),
         platform_said=arrival.said,
         verification=verification,
         file_name=path.name,
@@ -157,6 +160,23 @@ def _asked(offer: Offer, settings: FetchSettings) -> dict[str, Any]:
     if offer.source.kind != "youtube":
         return {}
     return {"resolution": settings.resolution, "fps": settings.fps, "codec": settings.codec}
+
+
+def _settled(offer: Offer, sources: Sources) -> dict[str, Any]:
+    """The codec of the run, so that the next one for this folder keeps to it."""
+    codec = sources.settled_codec
+    return {"settled": codec} if offer.source.kind == "youtube" and codec else {}
+
+
+def settled_before(videos: Iterable[Video], out: Path) -> list[Codec]:
+    """Return the codecs that earlier runs settled on for videos that are there."""
+    found: list[Codec] = []
+    for video in videos:
+        files = Landing(folder=out, name=video.name).finals()
+        record = read_provenance(files[0]) if files else None
+        codec = None if record is None else record.asked.get("settled")
+        found += [one for one in CODECS if one == codec]
+    return found
 
 
 def _require_good(

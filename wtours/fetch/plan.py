@@ -9,7 +9,12 @@ from typing import Any, Literal
 from wtours.errors import WtoursError
 from wtours.fetch.landing import Landing, make_folder
 from wtours.fetch.offer import Offer
-from wtours.fetch.one_video import licence_of, recorded_there, statement_faults
+from wtours.fetch.one_video import (
+    licence_of,
+    recorded_there,
+    settled_before,
+    statement_faults,
+)
 from wtours.fetch.settings import FetchSettings
 from wtours.fetch.sources import Sources
 from wtours.licence import Licence, LicenceError
@@ -75,9 +80,7 @@ def plan_fetch(
     videos = listed.select(names)
     sources = Sources(replace(settings, retries=min(1, settings.retries)))
     missing = [video for video in videos if not _landing(video, out).finals()]
-    if missing and asking is not None:
-        asking(missing[0].name)
-    sources.settle(missing)
+    sources.settle(missing, there=settled_before(videos, out), asking=asking)
     plans = []
     for video in videos:
         if asking is not None:
@@ -190,8 +193,7 @@ def _possible(
     differences: list[str],
 ) -> Planned:
     extension = offer.extension or "*"
-    part = landing.part(extension)
-    have_bytes = part.stat().st_size if extension != "*" and part.is_file() else 0
+    have_bytes = 0 if offer.part_of is None else landing.part_bytes(extension, offer.part_of)
     return Planned(
         name=video.name,
         status="to resume" if have_bytes else "to fetch",

@@ -5,6 +5,7 @@ video: the answer of the survey before a run serves the download too, while its 
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 from wtours.errors import WtoursError
 from wtours.fetch.cookies import cookie_options
 from wtours.fetch.figshare import ask_figshare, bring_figshare
-from wtours.fetch.formats import settle_codec
+from wtours.fetch.formats import CODECS, settle_codec
 from wtours.fetch.http import ask_http, bring_http
 from wtours.fetch.landing import Arrival, Landing, UnreachableError
 from wtours.fetch.local import ask_file, bring_file
@@ -47,6 +48,11 @@ class Sources:
         self._asked_at_s: float | None = None
         self._answers: dict[str, tuple[float, dict[str, Any] | WtoursError]] = {}
         self._unreachable: dict[str, UnreachableError] = {}
+
+    @property
+    def settled_codec(self) -> Codec | None:
+        """The codec that all videos of the run come in, where they can; None: not settled."""
+        return self._settled_codec
 
     def of(self, video: Video) -> tuple[Source, ...]:
         """Return the sources to try for a video, in order.
@@ -107,17 +113,35 @@ class Sources:
             case "rendered":
                 return bring_rendered(landing, progress=progress)
 
-    def settle(self, videos: Iterable[Video]) -> None:
+    def settle(
+        self,
+        videos: Iterable[Video],
+        *,
+        there: Iterable[Codec] = (),
+        asking: Callable[[str], None] | None = None,
+    ) -> None:
         """Choose one codec for all videos that come from YouTube, where the user left it open.
 
         A video that YouTube does not hand out is left to its turn, which tells the reason.
+
+        Args:
+            videos: that are to be fetched.
+            there: what earlier runs settled on for videos that stand beside them; if there is
+                anything, it is kept to.
+            asking: told whose turn it is.
         """
-        first = [source for video in videos for source in self._first(video)]
-        sources = [source for source in first if source.kind == "youtube"]
+        settled = Counter(there)
+        if self.settings.codec == "auto" and settled:
+            self._settled_codec = sorted(CODECS, key=lambda codec: -settled[codec])[0]
+            return
+        names = {source: video.name for video in videos for source in self._first(video)}
+        sources = [source for source in names if source.kind == "youtube"]
         if self.settings.codec != "auto" or len(sources) < 2:
             return
         answers = []
         for source in sources:
+            if asking is not None:
+                asking(names[source])
             try:
                 answers.append(self._answer_of_youtube(source))
             except WtoursError:

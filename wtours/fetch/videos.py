@@ -9,7 +9,7 @@ from threading import Event
 from wtours.errors import WtoursError
 from wtours.fetch.at_once import at_once
 from wtours.fetch.landing import DISK_FULL, Landing, disk_full, make_folder
-from wtours.fetch.one_video import fetch_video
+from wtours.fetch.one_video import fetch_video, settled_before
 from wtours.fetch.report import Fetched
 from wtours.fetch.settings import FetchProgress, FetchSettings
 from wtours.fetch.sources import Sources
@@ -53,7 +53,11 @@ def fetch_videos(
     videos = listed.select(names)
     make_folder(out)
     sources = Sources(_shared(settings, len(videos)))
-    sources.settle(_missing(videos, out))
+    sources.settle(
+        _missing(videos, out),
+        there=settled_before(videos, out),
+        asking=None if progress is None else lambda name: progress(name, "asking", 0, None),
+    )
 
     def work(video: Video, stop: Event) -> Fetched:
         return fetch_video(video, out=out, sources=sources, progress=_stoppable(progress, stop))

@@ -119,6 +119,7 @@ def offer_youtube(
         extension=str(entry["ext"]),
         licence=info.get("license"),
         shows_licence=True,
+        part_of=_identity(info, entry),
         notes=notes,
         handle=_Choice(info=info, entry=entry, rule=rule),
     )
@@ -220,13 +221,18 @@ def _bring_rest(
 
 
 def _part(landing: Landing, choice: _Choice) -> Part:
-    identity = {
-        "id": choice.info.get("id"),
-        "format_id": choice.entry.get("format_id"),
-        "announced_bytes": choice.entry.get("filesize"),
-        "made": _query(choice.entry, "lmt"),  # when YouTube last made the file anew
-    }
+    identity = _identity(choice.info, choice.entry)
     return Part(landing=landing, extension=str(choice.entry["ext"]), identity=identity)
+
+
+def _identity(info: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+    """What a part is a part of."""
+    return {
+        "id": info.get("id"),
+        "format_id": entry.get("format_id"),
+        "announced_bytes": entry.get("filesize"),
+        "made": _query(entry, "lmt"),  # when YouTube last made the file anew
+    }
 
 
 def _ask_again(ydl: Any, source: Source, choice: _Choice, heard: list[str]) -> _Choice:
