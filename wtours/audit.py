@@ -6,7 +6,6 @@ threshold of its own, or other detectors; it looks at the pictures as they are s
 """
 
 import io
-import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,27 +13,20 @@ from typing import Any, cast
 
 import cv2
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
+from wtours.audit_boxes import CoveredBoxes, drawn, hidden_share, lowest, once, spread
 from wtours.audit_sheet import Tile, draw_sheet, page_text
 from wtours.detectors.detector import Detector
 from wtours.errors import WtoursError
-from wtours.shards import Box, ShardSet, column_values, open_shards
+from wtours.shards import Box, ShardSet, open_shards
 from wtours.stages.blur import DETECTION_RATIO, BlurSettings
-from wtours.stages.cover import half_axes
 from wtours.whole_file import put_in_place, write_durably, write_whole
 
 Pixels = NDArray[np.uint8]
-Numbers = NDArray[np.float64]
-Places = NDArray[np.int64]
 
 PAGE_FILE = "index.html"
-_APART_S = 5.0
-"""Boxes of the lowest scores are not shown twice within this time at one place."""
-_GRID = 8
-"""Points along each side of a box at which it is asked whether they are covered."""
 _HIDDEN = 0.5
 """A box of the second look is hidden if this share of it is covered."""
 
@@ -103,10 +95,16 @@ def audit_shards(
         progress: called with a set's name, and pictures looked at and to be looked at.
 
     Raises:
-        WtoursError: a path holds no shard set, a set was altered, or a detector cannot be used.
+        WtoursError: a path holds no shard set, two sets have one name, a set was altered, or a
+            detector cannot be used.
     """
     settings, out = settings or AuditSettings(), Path(out)
     sets = open_shards(*paths)
+    names = [shards.folder.resolve().name for shards in sets]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise WtoursError(
+            f"several sets are called {', '.join(twice)}", remedy="audit them one after the other"
+        )
     detectors = settings.look.open_detectors() if settings.pictures else ()
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -115,8 +113,7 @@ def audit_shards(
             f"{out} cannot be made ({fault.strerror})", remedy="name another folder with --out"
         ) from fault
     audited = []
-    for shards in sets:
-        name = shards.folder.resolve().name
+    for name, shards in zip(names, sets, strict=True):
         told = (lambda done, total, name=name: progress(name, done, total)) if progress else None
         audited.append(_audit(shards, name, out, settings, detectors, told))
     write_whole(out / PAGE_FILE, page_text([_paragraph(one) for one in audited]))
@@ -149,6 +146,9 @@ def _audit(
         f"{name}-boxes.jpg": _tiles(shards, boxes, [boxes.at(n) for n in chosen], context=2.5),
         f"{name}-seen.jpg": _tiles(shards, boxes, shown, context=5.0),
     }
+    for file, tiles in sheets.items():
+        if not tiles:
+            (out / file).unlink(missing_ok=True)  # of an earlier audit
     return AuditedSet(
         name=name,
         blurred=shards.record.settings.get("blur") is not None,
@@ -159,128 +159,6 @@ def _audit(
         seen=len(seen),
         sheets=tuple(_write_sheet(out / file, tiles) for file, tiles in sheets.items() if tiles),
     )
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class CoveredBoxes:
-    """The boxes of a set's index, those of every picture once."""
-
-    rows: Places
-    """Rows of the index, one a picture."""
-    time_s: Numbers
-    """Of every row."""
-    keys: list[str]
-    """Of every row."""
-    parents: Places
-    """(n,) row of each box."""
-    corners: Numbers
-    """(n, 4) x0, y0, x1, y1."""
-    scores: Numbers
-    """(n,)"""
-    kinds: list[str]
-    """(n,)"""
-
-    @classmethod
-    def read(cls, shards: ShardSet) -> "CoveredBoxes":
-        """Read the boxes of a set."""
-        table = shards.table(["key", "time_s", "tar", "offset", "boxes"])
-        places = np.stack([column_values(table[name]) for name in ("tar", "offset")])
-        new = np.ones(len(table), dtype=bool)
-        new[1:] = (np.diff(places, axis=1) != 0).any(axis=0)  # else it shares the picture before
-        lists = table["boxes"].combine_chunks()
-        lengths = np.diff(column_values(pa.chunked_array([lists.offsets])))
-        parents = np.repeat(np.arange(len(table)), lengths)
-        flat = lists.flatten()
-
-        def values(name: str) -> Numbers:
-            return column_values(pa.chunked_array([flat.field(name)])).astype(np.float64)
-
-        kept = new[parents]
-        corners = np.stack([values(name) for name in ("x0", "y0", "x1", "y1")], axis=1)
-        kinds = flat.field("kind").to_pylist()
-        return cls(
-            rows=np.flatnonzero(new),
-            time_s=column_values(table["time_s"]),
-            keys=table["key"].to_pylist(),
-            parents=parents[kept],
-            corners=corners[kept],
-            scores=values("score")[kept],
-            kinds=[kind for kind, stays in zip(kinds, kept, strict=True) if stays],
-        )
-
-    def at(self, number: int) -> tuple[int, Box]:
-        """Return the row of a box, and the box."""
-        x0, y0, x1, y1 = self.corners[number].tolist()
-        box = Box(
-            x0=x0, y0=y0, x1=x1, y1=y1, score=float(self.scores[number]), kind=self.kinds[number]
-        )
-        return int(self.parents[number]), box
-
-    def of_row(self, row: int) -> list[Box]:
-        """Return the boxes of a row."""
-        first, end = np.searchsorted(self.parents, [row, row + 1])
-        return [self.at(number)[1] for number in range(first, end)]
-
-
-def lowest(boxes: CoveredBoxes, count: int) -> list[int]:
-    """Return numbers of the boxes of the lowest scores, found in their pictures, from the lowest.
-
-    A thing that is found again and again is there once in five seconds.
-    """
-    found = [
-        number
-        for number in np.argsort(boxes.scores, kind="stable").tolist()
-        if not boxes.kinds[number].endswith("-guard")
-    ]
-    return [found[n] for n in once(boxes.time_s[boxes.parents[found]], boxes.corners[found], count)]
-
-
-def once(time_s: Numbers, corners: Numbers, count: int) -> list[int]:
-    """Return numbers of the first boxes, without those that are near an earlier one.
-
-    Args:
-        time_s: (n,) times of the boxes.
-        corners: (n, 4) x0, y0, x1, y1.
-        count: how many to return at the most.
-    """
-    chosen: list[int] = []
-    middles, sides = (corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]
-    for number in range(len(time_s)):
-        if len(chosen) >= count:
-            break
-        apart = np.abs(middles[chosen] - middles[number]).max(axis=1, initial=0.0)
-        soon = np.abs(time_s[chosen] - time_s[number]) < _APART_S
-        if not ((apart < sides[number].max()) & soon).any():
-            chosen.append(number)
-    return chosen
-
-
-def drawn(boxes: CoveredBoxes, count: int, *, seed: int, without: Sequence[int]) -> list[int]:
-    """Return numbers of boxes drawn at random among the others, in the order of time."""
-    left = sorted(set(range(len(boxes.scores))) - set(without))
-    return sorted(random.Random(seed).sample(left, min(count, len(left))))
-
-
-def spread(rows: Places, count: int) -> list[int]:
-    """Return that many of some rows, evenly spread; all of them where there are fewer."""
-    if len(rows) <= count:
-        return [int(row) for row in rows]
-    at = (np.arange(count) + 0.5) * len(rows) / count
-    return [int(row) for row in rows[at.astype(np.int64)]]
-
-
-def hidden_share(box: Box, covering: Sequence[Box], *, margin: float) -> float:
-    """Return how much of a box lies under the covers of others, 0 to 1."""
-    across = box.x0 + (np.arange(_GRID) + 0.5) / _GRID * (box.x1 - box.x0)
-    down = box.y0 + (np.arange(_GRID) + 0.5) / _GRID * (box.y1 - box.y0)
-    hidden = np.zeros((_GRID, _GRID), dtype=bool)
-    for other in covering:
-        half = half_axes(np.asarray([other.x1 - other.x0, other.y1 - other.y0]), margin)
-        if half.min() <= 0:
-            continue
-        x, y = (across - (other.x0 + other.x1) / 2) / half[0], down - (other.y0 + other.y1) / 2
-        hidden |= x[None, :] ** 2 + (y[:, None] / half[1]) ** 2 <= 1
-    return float(hidden.mean())
 
 
 def _unhidden(

@@ -10,16 +10,8 @@ from skimage import data
 
 from tests.shard_making import make_shard_set
 from tests.video_making import write_video
-from wtours.audit import (
-    AuditSettings,
-    CoveredBoxes,
-    audit_shards,
-    drawn,
-    hidden_share,
-    lowest,
-    once,
-    spread,
-)
+from wtours.audit import AuditSettings, audit_shards
+from wtours.audit_boxes import CoveredBoxes, drawn, hidden_share, lowest, once, spread
 from wtours.audit_sheet import TILE_PX, Tile, draw_place, draw_sheet, page_text
 from wtours.errors import WtoursError
 from wtours.shard import shard_videos
@@ -146,6 +138,8 @@ def test_an_audit_without_a_second_look_needs_no_detector(two_sets: Path, tmp_pa
     audited = audit_shards([two_sets], out=tmp_path, settings=AuditSettings(pictures=0, boxes=1))
     assert [one.looked_at for one in audited] == [0, 0]
     assert len(audited[0].sheets) == 1
+    audit_shards([two_sets], out=tmp_path, settings=AuditSettings(pictures=0, boxes=0))
+    assert [path.name for path in tmp_path.iterdir()] == ["index.html"], "no sheet of before"
 
 
 def test_an_audit_says_what_it_cannot_use(two_sets: Path, tmp_path: Path) -> None:
@@ -154,6 +148,12 @@ def test_an_audit_says_what_it_cannot_use(two_sets: Path, tmp_path: Path) -> Non
     (tmp_path / "file").touch()
     with pytest.raises(WtoursError, match=r"file cannot be made.*--out"):
         audit_shards([two_sets], out=tmp_path / "file", settings=AuditSettings(pictures=0))
+    for parent in ("a", "b"):  # videos of other names in folders of one name
+        make_shard_set(tmp_path / parent, frames=4).rename(tmp_path / f"{parent}-set")
+        (tmp_path / parent).mkdir()
+        (tmp_path / f"{parent}-set").rename(tmp_path / parent / "walk")
+    with pytest.raises(WtoursError, match="several sets are called walk"):
+        audit_shards([tmp_path / "a", tmp_path / "b"], out=tmp_path / "audit")
     with pytest.raises(WtoursError, match="-1 pictures"):
         AuditSettings(pictures=-1)
 

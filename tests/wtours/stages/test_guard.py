@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wtours.audit import hidden_share
+from wtours.audit_boxes import hidden_share
 from wtours.shards import Box
 from wtours.stages.blur import BlurSettings, BlurStage
 from wtours.stages.guard import GROWTH_PER_S, GuardRule, GuardWindow, Seen, grown, may_be_one, pair
