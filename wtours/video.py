@@ -11,7 +11,7 @@ from typing import Any, Self
 import av
 import numpy as np
 
-from wtours.conversion import PictureConverter, Pixels, is_high_definition
+from wtours.conversion import PictureConverter, Pixels, colour_notes, settle_matrix
 from wtours.errors import WtoursError
 from wtours.integrity import VideoFacts, check_video
 from wtours.packet_source import PacketSource
@@ -24,7 +24,6 @@ DECODER_THREADS = 4
 _TOLERATED_BACK_S = 1.0
 """Some cameras give single pictures a time that contradicts the order in which the codec shows
 them; those pictures are left out. Further back, the file was put together wrongly."""
-_HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,6 +258,7 @@ class VideoReader:
         self._left_out += 1
 
     def _frame(self, decoded: Any, index: int, pts: int) -> Frame:
+        settle_matrix(decoded, self.path)
         turns = round(decoded.rotation / 90) % 4
         width, height = decoded.width, decoded.height
         if turns % 2:
@@ -284,13 +284,7 @@ class VideoReader:
     def _note_first(self, decoded: Any) -> None:
         if decoded.rotation % 90:
             self.notes.append(f"rotation by {decoded.rotation} degrees is rounded to a right angle")
-        if decoded.colorspace == 2 and not decoded.format.is_rgb:
-            matrix = "BT.709" if is_high_definition(decoded.width, decoded.height) else "BT.601"
-            self.notes.append(f"states no colour matrix: {matrix} taken, as for its size")
-        if decoded.color_trc in _HDR_TRANSFERS:
-            self.notes.append(
-                f"high dynamic range ({_HDR_TRANSFERS[decoded.color_trc]}), not tone-mapped"
-            )
+        self.notes += colour_notes(decoded)
         if decoded.interlaced_frame:
             self.notes.append("interlaced: the two fields of a picture are not separated")
 

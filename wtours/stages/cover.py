@@ -1,7 +1,7 @@
 """Makes boxes of a picture unrecognisable: blurred, in blocks, or of one colour."""
 
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import cv2
 import numpy as np
@@ -46,13 +46,18 @@ def cover_boxes(
     return covered
 
 
+def half_axes(size: NDArray[np.floating[Any]], margin: float) -> Weights:
+    """Return the half axes of the ellipse that covers a box of a size (width, height)."""
+    # An ellipse through the corners of a box has its half size times the root of 2.
+    return cast(Weights, np.maximum(size * (margin - 0.5), size * np.sqrt(0.5)))
+
+
 def _cover_box(image: Pixels, box: Box, margin: float, style: BlurStyle) -> None:
     centre = np.asarray([box.x0 + box.x1, box.y0 + box.y1]) / 2
     size = np.asarray([box.x1 - box.x0, box.y1 - box.y0])
     if size.min() <= 0:
         return
-    # An ellipse through the corners of a box has its half size times the root of 2.
-    half = np.maximum(size * (margin - 0.5), size * np.sqrt(0.5))
+    half = half_axes(size, margin)
     sigma = max(_SMALLEST_SIGMA_PX, SIGMA_RATIO * float(size.max()))
     reach = half * (1 + _FADE) + (3 * sigma if style == "gauss" else 0)
     x0, y0 = np.maximum(0, np.floor(centre - reach)).astype(int)

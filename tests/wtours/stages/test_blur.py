@@ -8,6 +8,7 @@ from PIL import Image
 from skimage import data
 
 from tests.video_making import write_video
+from tests.wtours.detectors.tiny_models import BrightSpot, write_model
 from tests.wtours.stages.test_cover import detail
 from wtours.errors import WtoursError
 from wtours.stages.blur import BlurSettings, BlurStage, fit_short_side
@@ -37,6 +38,23 @@ def test_a_real_face_is_found_at_its_place_and_covered(tmp_path: Path) -> None:
     assert (face.x0, face.y0, face.x1, face.y1) == pytest.approx((91, 29, 135, 89), abs=8)
     assert detail(covered, face) < 1.5 < 5 < detail(stored, face)
     assert not any(box.score > 0.5 for box in detectors[0].detect([covered])[0])
+
+
+def test_faces_and_plates_are_found_in_one_picture_each_with_its_kind(tmp_path: Path) -> None:
+    """The tiny model's plate is a bright spot; it is half as large in the stored picture."""
+    picture = data.astronaut().clip(0, 180)
+    picture[400:440, 300:360] = 255
+    path = write_video(tmp_path / "face.mkv", [picture])
+    settings = BlurSettings(plate_model=write_model(tmp_path / "plate.jit", BrightSpot()))
+    with open_video(path) as reader:
+        frame = next(iter(reader))
+        stage = BlurStage(settings, settings.open_detectors(), picture_size=(256, 256))
+        boxes = stage.find(frame)
+        covered = stage.cover(frame.scaled(256, 256), boxes)
+    assert {box.kind for box in boxes} == {"face", "plate"}
+    plate = max((box for box in boxes if box.kind == "plate"), key=lambda box: box.score)
+    assert (plate.x0, plate.y0, plate.x1, plate.y1) == pytest.approx((150, 200, 180, 220), abs=1.5)
+    assert covered[200:220, 150:180].max() < 250
 
 
 @pytest.mark.parametrize("style", ["gauss", "mosaic", "solid"])

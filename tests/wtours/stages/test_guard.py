@@ -1,13 +1,17 @@
 from fractions import Fraction
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wtours.audit_boxes import hidden_share
 from wtours.shards import Box
-from wtours.stages.guard import GROWTH_PER_S, GuardRule, GuardWindow, Seen, grown, pair
+from wtours.stages.blur import BlurSettings, BlurStage
+from wtours.stages.guard import GROWTH_PER_S, GuardRule, GuardWindow, Seen, grown, may_be_one, pair
+from wtours.video import open_video
 
 BASE = Fraction(1, 30)
 SIZE = (320, 240)
@@ -91,20 +95,29 @@ def test_order_of_the_pictures_around_does_not_matter() -> None:
         assert rule().guards(pictures[2], order) == expected
 
 
+def paired(found: list[Box], before: list[Box], *, unseen_s: float) -> list[int]:
+    one, other = Seen(pts=1, boxes=tuple(found)), Seen(pts=0, boxes=tuple(before))
+    since = np.full(len(before), unseen_s)
+    may = may_be_one(one, other.corners, other.kinds, unseen_s=since)
+    return pair(one.corners, other.corners, may=may).tolist()
+
+
 def test_pairs_are_those_of_nearest_middles_each_once() -> None:
     places = [box(100), box(110), box(300)]
-    assert pair([box(108), box(104)], places) == [1, 0]
-    assert pair([box(100, side=90)], places) == [None], "more than twice the size"
-    assert pair([box(121)], [box(100)]) == [None]
-    assert pair([], places) == []
-    assert pair([box(100)], []) == [None]
+    assert paired([box(108), box(104)], places, unseen_s=0) == [1, 0]
+    assert paired([box(100, side=90)], places, unseen_s=1) == [-1], "more than twice the size"
+    assert paired([box(121)], [box(100)], unseen_s=0) == [-1]
+    assert paired([box(121)], [box(100)], unseen_s=0.1) == [0], "it may have moved meanwhile"
+    assert paired([box(100, kind="plate")], [box(100)], unseen_s=0) == [-1]
+    assert paired([], places, unseen_s=0) == []
+    assert paired([box(100)], [], unseen_s=0) == [-1]
 
 
 def plain_guards(at: int, pictures: list[Seen], reach: int) -> list[Box]:
     """Follow every box back to the picture, one chain after the other."""
     guards = []
     for step in (-1, 1):
-        chains = list(pictures[at].boxes)
+        chains = [(one, pictures[at].pts) for one in pictures[at].boxes]
         n = at + step
         while 0 <= n < len(pictures) and abs(pictures[n].pts - pictures[at].pts) <= reach:
             boxes = list(pictures[n].boxes)
@@ -114,12 +127,14 @@ def plain_guards(at: int, pictures: list[Seen], reach: int) -> list[Box]:
                 best = None
                 for b in sorted(free_boxes):
                     for c in sorted(free_chains):
-                        one, other = boxes[b], chains[c]
+                        one, (other, when) = boxes[b], chains[c]
                         middle = np.asarray([other.x0 + other.x1, other.y0 + other.y1]) / 2
                         sides = sorted(max(o.x1 - o.x0, o.y1 - o.y0) for o in (one, other))
+                        far = 2.0 * abs(pictures[n].pts - when) / 30
+                        far *= max(one.x1 - one.x0, one.y1 - one.y0)
                         holds = (
-                            one.x0 <= middle[0] <= one.x1
-                            and one.y0 <= middle[1] <= one.y1
+                            one.x0 - far <= middle[0] <= one.x1 + far
+                            and one.y0 - far <= middle[1] <= one.y1 + far
                             and sides[1] <= 2 * sides[0]
                             and one.kind == other.kind
                         )
@@ -131,7 +146,7 @@ def plain_guards(at: int, pictures: list[Seen], reach: int) -> list[Box]:
                     break
                 free_boxes.remove(best[1])
                 free_chains.remove(best[2])
-                chains[best[2]] = boxes[best[1]]
+                chains[best[2]] = (boxes[best[1]], pictures[n].pts)
             assert len(chains) == ended
             for b in sorted(free_boxes):
                 by = 2.0 * abs(pictures[n].pts - pictures[at].pts) / 30
@@ -147,7 +162,7 @@ def plain_guards(at: int, pictures: list[Seen], reach: int) -> list[Box]:
                         kind=f"{one.kind}-guard",
                     )
                 )
-                chains.append(one)
+                chains.append((one, pictures[n].pts))
             n += step
     return guards
 
@@ -205,3 +220,18 @@ def test_a_window_holds_no_more_than_what_is_in_reach() -> None:
         waiting += 1 - len(window.add(Seen(pts=pts, boxes=()), pts))
         assert waiting <= 6
         assert len(window._seen) <= 2 * 6
+
+
+@pytest.mark.media
+def test_a_face_of_the_kitchen_missed_in_any_one_picture_is_covered(media: Path) -> None:
+    settings = BlurSettings()
+    with open_video(media / "kitchen_faces_2560.mp4") as reader:
+        stage = BlurStage(settings, settings.open_detectors(), picture_size=(683, 512))
+        pictures = [Seen(pts=frame.pts, boxes=stage.find(frame)) for frame in reader]
+        rule = settings.guard_rule(time_base=reader.time_base, size=(683, 512))
+    for at, one in enumerate(pictures):
+        missed = Seen(pts=one.pts, boxes=())
+        guards = rule.guards(missed, [*pictures[:at], *pictures[at + 1 :]])
+        faces = [face for face in one.boxes if face.score > 0.5]
+        assert len(faces) == 2
+        assert all(hidden_share(face, guards, margin=settings.margin) == 1 for face in faces)
