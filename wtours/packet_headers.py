@@ -5,10 +5,11 @@ that others need, and as one where decoding must not begin.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-_HEADER_BYTES = 64
-"""More than any header read here has."""
+from wtours.av1_headers import Av1Reader
+from wtours.bits import Bits, OddError
+
 _START_CODE = b"\x00\x00\x01"
 _TRUSTED = frozenset(
     {"dnxhd", "ffv1", "ffvhuff", "huffyuv", "mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "png"}
@@ -36,10 +37,6 @@ PacketReader = Callable[[bytes, bool], PacketUse]
 keyframe on: an AV1 reader remembers the sequence header."""
 
 
-class _OddError(Exception):
-    """A header ends too early, or is of a kind that is not read."""
-
-
 def packet_reader(codec: str, extradata: bytes | None) -> PacketReader:
     """Return what reads the packets of a stream.
 
@@ -55,7 +52,8 @@ def packet_reader(codec: str, extradata: bytes | None) -> PacketReader:
         read = _h264 if codec == "h264" else _hevc
         return lambda data, key: read(data, length_bytes)
     if codec == "av1":
-        return _Av1(extradata)
+        av1 = Av1Reader(extradata)
+        return lambda data, key: PacketUse(**asdict(av1(data)))
     if codec == "vp9":
         return lambda data, key: _vp9(data)
     if codec == "vp8":
@@ -63,36 +61,11 @@ def packet_reader(codec: str, extradata: bytes | None) -> PacketReader:
     return lambda data, key: PacketUse(clean_start=key and codec in _TRUSTED)
 
 
-class _Bits:
-    """Reads numbers from bytes, highest bit first."""
-
-    def __init__(self, data: bytes) -> None:
-        self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
-
-    def __call__(self, count: int) -> int:
-        """Return the next `count` bits.
-
-        Raises:
-            _OddError: there are not so many.
-        """
-        self._left -= count
-        if self._left < 0:
-            raise _OddError
-        return (self._value >> self._left) & ((1 << count) - 1)
-
-    def exp_golomb(self) -> int:
-        """Return the next ue(v) of H.264, 9.1, which is uvlc() of AV1, too."""
-        zeros = 0
-        while not self(1):
-            zeros += 1
-        return (1 << zeros) - 1 + self(zeros)
-
-
 def _units(data: bytes, length_bytes: int) -> Iterator[bytes]:
     """Give the NAL units of a packet: with their lengths before them, or (0) between start codes.
 
     Raises:
-        _OddError: a unit is longer than the packet.
+        OddError: a unit is longer than the packet.
     """
     if length_bytes == 0:
         at = data.find(_START_CODE)
@@ -106,7 +79,7 @@ def _units(data: bytes, length_bytes: int) -> Iterator[bytes]:
         start = at + length_bytes
         at = start + int.from_bytes(data[at:start], "big")
         if start >= at or at > len(data):
-            raise _OddError
+            raise OddError
         yield data[start:at]
 
 
@@ -124,7 +97,7 @@ def _h264(data: bytes, length_bytes: int) -> PacketUse:
                 clean_start |= _recovers_at_once(unit)
             else:
                 droppable &= kind in (9, 12)  # a delimiter, filling
-    except (_OddError, IndexError):
+    except (OddError, IndexError):
         return PacketUse()
     return PacketUse(clean_start=clean_start and slices > 0, referenced=not (droppable and slices))
 
@@ -137,7 +110,7 @@ def _recovers_at_once(unit: bytes) -> bool:
         kind, at = _sei_number(payload, at)
         size, at = _sei_number(payload, at)
         if kind == 6:
-            bits = _Bits(payload[at : at + size])
+            bits = Bits(payload[at : at + size])
             frames, exact, broken = bits.exp_golomb(), bits(1), bits(1)
             return frames == 0 and exact == 1 and broken == 0
         at += size
@@ -164,7 +137,7 @@ def _hevc(data: bytes, length_bytes: int) -> PacketUse:
                 levels.add(level - 1)
             else:
                 odd |= kind not in (35, 38, 39, 40)  # a delimiter, filling, messages
-    except (_OddError, IndexError):
+    except (OddError, IndexError):
         return PacketUse()
     if not kinds or len(levels) != 1:
         return PacketUse()
@@ -190,7 +163,7 @@ def _vp9(data: bytes) -> PacketUse:
     """
     try:
         headers = [_vp9_frame(frame) for frame in _vp9_frames(data)]
-    except _OddError:
+    except OddError:
         return PacketUse()
     return PacketUse(
         clean_start=headers[0] == (True, True), shown=any(shown for _, shown in headers)
@@ -213,167 +186,12 @@ def _vp9_frames(data: bytes) -> list[bytes]:
 
 def _vp9_frame(frame: bytes) -> tuple[bool, bool]:
     """Return whether a frame is a keyframe, and whether it shows a picture."""
-    bits = _Bits(frame[:4])
+    bits = Bits(frame[:4])
     if bits(2) != 2:
-        raise _OddError
+        raise OddError
     profile = bits(1) | bits(1) << 1
     if profile == 3:
         bits(1)
     if bits(1):
         return False, True  # shows one that is there already
     return bits(1) == 0, bits(1) == 1
-
-
-class _Av1:
-    """Reads temporal units of AV1 (bitstream specification, 5.3 to 5.9)."""
-
-    def __init__(self, extradata: bytes) -> None:
-        self._sequence: _Av1Sequence | None = None
-        if extradata[:1] == b"\x81":  # av1C: four bytes, then OBUs
-            self(extradata[4:], False)
-
-    def __call__(self, data: bytes, key: bool) -> PacketUse:
-        clean_start, referenced, shown, frames, new = False, False, False, 0, False
-        try:
-            for kind, payload in _obus(data):
-                if kind == 1:
-                    self._sequence, new = _av1_sequence(payload), True
-                elif kind in (3, 6):
-                    if self._sequence is None:
-                        return PacketUse()
-                    frame = _av1_frame(payload, self._sequence)
-                    clean_start |= frames == 0 and frame.key and frame.shown
-                    referenced |= frame.refreshes
-                    shown |= frame.shown
-                    frames += 1
-        except _OddError:
-            return PacketUse()
-        return PacketUse(
-            clean_start=clean_start, referenced=referenced or new or not frames, shown=shown
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Av1Sequence:
-    """What a frame header cannot be read without."""
-
-    id_bits: int
-    """Of a frame's number; 0 without."""
-    screen_content: int
-    """0 or 1 for all frames; 2: each says."""
-    integer_mv: int
-    """0 or 1 for all frames; 2: each says."""
-    order_bits: int
-
-
-def _av1_sequence(payload: bytes) -> _Av1Sequence:
-    """Read sequence_header_obu, 5.5.1.
-
-    Raises:
-        _OddError: it is cut, is of a still picture, or has layers or a decoder's timing model.
-    """
-    bits = _Bits(payload)
-    bits(4)  # profile, still_picture
-    if bits(1):
-        raise _OddError
-    _skip_operating_points(bits)
-    size_bits = bits(4) + 1, bits(4) + 1
-    bits(sum(size_bits))
-    id_bits = bits(4) + bits(3) + 3 if bits(1) else 0
-    bits(7)  # tools, up to dual_filter
-    ordered = bits(1)
-    bits(2 * ordered)
-    screen_content = 2 if bits(1) else bits(1)
-    integer_mv = 2 if not screen_content or bits(1) else bits(1)
-    order_bits = bits(3) + 1 if ordered else 0
-    return _Av1Sequence(
-        id_bits=id_bits,
-        screen_content=screen_content,
-        integer_mv=integer_mv,
-        order_bits=order_bits,
-    )
-
-
-def _skip_operating_points(bits: _Bits) -> None:
-    if bits(1):  # timing
-        bits(64)
-        if bits(1):
-            bits.exp_golomb()
-        if bits(1):
-            raise _OddError
-    delayed = bits(1)
-    for _ in range(bits(5) + 1):
-        if bits(12):
-            raise _OddError  # layers: a temporal unit then has several shown frames
-        if bits(5) > 7:
-            bits(1)
-        if delayed and bits(1):
-            bits(4)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Av1Frame:
-    key: bool
-    shown: bool
-    refreshes: bool
-    """Whether later frames may be made from it."""
-
-
-def _av1_frame(payload: bytes, sequence: _Av1Sequence) -> _Av1Frame:
-    """Read uncompressed_header up to refresh_frame_flags, 5.9.2."""
-    bits = _Bits(payload)
-    if bits(1):  # shows one that is there; a keyframe then replaces all others (7.21)
-        return _Av1Frame(key=False, shown=True, refreshes=True)
-    kind, shown = bits(2), bits(1)
-    key, intra, switch = kind == 0, kind in (0, 2), kind == 3
-    if not shown:
-        bits(1)  # showable_frame
-    resilient = 1 if switch or (key and shown) else bits(1)
-    bits(1)  # disable_cdf_update
-    if (bits(1) if sequence.screen_content == 2 else sequence.screen_content) and (
-        sequence.integer_mv == 2
-    ):
-        bits(1)
-    bits(sequence.id_bits)
-    if not switch:
-        bits(1)  # frame_size_override_flag
-    bits(sequence.order_bits)
-    if not intra and not resilient:
-        bits(3)  # primary_ref_frame
-    refreshes = bool(switch or (key and shown) or bits(8))
-    return _Av1Frame(key=key, shown=bool(shown), refreshes=refreshes)
-
-
-def _obus(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Give type and first bytes of the OBUs of a temporal unit, 5.3.
-
-    Raises:
-        _OddError: one is longer than the unit, or of a spatial layer.
-    """
-    at = 0
-    while at < len(data):
-        header = data[at]
-        at += 1
-        if header >> 2 & 1:
-            if data[at : at + 1] and data[at] >> 3 & 3:
-                raise _OddError
-            at += 1
-        size = len(data) - at
-        if header >> 1 & 1:
-            size, at = _leb128(data, at)
-        if at + size > len(data):
-            raise _OddError
-        yield header >> 3 & 15, data[at : at + min(size, _HEADER_BYTES)]
-        at += size
-
-
-def _leb128(data: bytes, at: int) -> tuple[int, int]:
-    number = 0
-    for place in range(8):
-        if at >= len(data):
-            raise _OddError
-        byte = data[at]
-        number, at = number | (byte & 127) << 7 * place, at + 1
-        if not byte & 128:
-            break
-    return number, at

@@ -59,7 +59,7 @@ def test_looking_for_cuts_changes_no_picture(tmp_path: Path, name: str) -> None:
     """With cuts every frame is decoded, without them only what is kept; the rows are the same."""
     video = encode(tmp_path / name, ENCODINGS[name])
     tables = {}
-    for out, cuts in (("with", CutSettings(threshold=1000.0)), ("without", None)):
+    for out, cuts in (("with", CutSettings(threshold=255.0)), ("without", None)):
         settings = ShardSettings(fps=Fraction(5), short_side_px=64, blur=None, tar_s=1, cuts=cuts)
         shard_videos([video], out=tmp_path / out, settings=settings)
         shards = open_shards(tmp_path / out)[0]
