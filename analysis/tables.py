@@ -18,7 +18,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from analysis.statistics.shots import shots_between
-from wtours.shards import ShardSet, VideoRecord
+from wtours.shards import ShardSet, VideoRecord, count_found
 
 PICTURE_COLUMNS: Mapping[str, str] = {
     "video": "category",
@@ -34,7 +34,7 @@ PICTURE_COLUMNS: Mapping[str, str] = {
     "boxes": "int32",
     "row": "int64",
 }
-"""One row a tick. `boxes`: how many were blurred; `row`: of the index of the video's shard set."""
+"""One row a tick. `boxes`: how many were found in it; `row`: of the index of its shard set."""
 
 SHOT_COLUMNS: Mapping[str, str] = {
     "video": "category",
@@ -136,8 +136,7 @@ def to_csv(table: pd.DataFrame) -> bytes:
 def _pictures_of(shard_set: ShardSet) -> pd.DataFrame:
     index = shard_set.table(_READ_FROM_INDEX)
     boxes = index.column_names.index("boxes")
-    counts = pc.fill_null(pc.list_value_length(index["boxes"]), 0)
-    index = index.set_column(boxes, "boxes", counts)
+    index = index.set_column(boxes, "boxes", count_found(index["boxes"]))
     pictures: pd.DataFrame = index.to_pandas()
     return pictures.assign(row=np.arange(len(pictures), dtype=np.int64))
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from wtours.shards import Box
+from wtours.shards.schema import GUARD
 
 Pixels = NDArray[np.uint8]
 
@@ -75,7 +76,7 @@ def draw_place(tile: Tile) -> Image.Image:
         (box.x1 - x0) * scale,
         (box.y1 - y0) * scale,
     ]
-    colour = _GUARD_COLOUR if box.kind.endswith("-guard") else _COLOURS.get(box.kind, _TEXT)
+    colour = _GUARD_COLOUR if box.kind.endswith(GUARD) else _COLOURS.get(box.kind, _TEXT)
     if corners[0] <= corners[2] and corners[1] <= corners[3]:
         ImageDraw.Draw(place).rectangle(corners, outline=colour)
     return place

@@ -275,12 +275,14 @@ print("pandas" in sys.modules)
 def test_every_option_of_fetch_reaches_its_setting(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from wtours import cli
+    from wtours.commands import videos
     from wtours.fetch import FetchSettings
 
     given: list[tuple[FetchSettings, bool]] = []
     monkeypatch.setattr(
-        cli, "_plan", lambda names, listed, settings, *, out, write: given.append((settings, write))
+        videos,
+        "_plan",
+        lambda names, listed, settings, *, out, write: given.append((settings, write)),
     )
     words = (
         "--metadata-only --source http --source youtube --resolution 1080 --codec av1 --fps 30 "
@@ -305,3 +307,49 @@ def test_every_option_of_fetch_reaches_its_setting(
     )
     assert given == [(settings, True), (settings, False)]
     assert run("fetch", "--jobs", "0", "--rate-limit", "1M")[0] == 2
+
+
+def test_shots_covers_and_sheets_from_the_command_line(run: Run, tmp_path: Path) -> None:
+    """Each command once, on a video without a face; what they write is tested where it is made."""
+    video = pan(tmp_path / "walk.mp4", frames=20)
+    status, out, err = run("cuts", video, "--out", tmp_path / "cuts")
+    assert (status, "1 shot" in out) == (0, True), err
+    assert {path.name for path in (tmp_path / "cuts").iterdir()} == {
+        "walk.cuts.csv",
+        "walk.cuts.jpg",
+    }
+    status, out, err = run("blur", video, "--out", tmp_path / "blurred", "--face-height", "120")
+    assert (status, "20 frames, 0 with covered faces" in out) == (0, True), err
+    options = ["--blur-style", "solid", "--blur-margin", "1.5", "--guard-s", "0.5"]
+    options += ["--face-height", "120", "--sampling", "keyframes"]
+    status, out, err = run("shard", video, "--out", tmp_path / "sets", *options)
+    assert status == 0, err
+    settings = json.loads((tmp_path / "sets" / "walk" / "dataset.json").read_text())["settings"]
+    assert settings["sampling"] == "keyframes"
+    blur = settings["blur"]
+    assert (blur["style"], blur["margin"], blur["guard_s"]) == ("solid", 1.5, 0.5)
+    assert blur["detection_px"] == 120
+    status, out, err = run("audit", tmp_path / "sets", "--out", tmp_path / "audit")
+    assert (status, (tmp_path / "audit" / "index.html").is_file()) == (0, True), err
+    status, out, err = run("card", tmp_path / "sets")
+    assert (status, (tmp_path / "sets" / "croissant.json").is_file()) == (0, True), err
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["cuts", "--threshold", "-1"], "threshold of cuts is -1"),
+        (["blur", "--blur-margin", "0.5"], "margin"),
+        (["shard", "--face-model", "none.pt"], "none.pt"),
+        (["shard", "--guard-s", "-1"], "guard"),
+        (["shard", "--workers", "0"], "workers is 0"),
+        (["shard", "--hours", "0"], "hours is 0"),
+        (["shard", "--sampling", "often"], "often"),
+    ],
+)
+def test_mistakes_in_new_options_are_named(
+    run: Run, tmp_path: Path, words: list[str], named: str
+) -> None:
+    command, *options = words
+    status, out, err = run(command, pan(tmp_path / "walk.mp4"), *options)
+    assert (status, named in err + out) == (2, True), err + out

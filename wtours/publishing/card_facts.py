@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from wtours.publishing.credit import Credit
 from wtours.publishing.markdown import one_line
-from wtours.shards import ShardSet, VideoRecord
+from wtours.shards import ShardSet, VideoRecord, count_found
 
 _COLUMNS = ("video", "key", "segment", "lightness_mean", "boxes")
 
@@ -110,8 +110,7 @@ def _count(
     cuts: int,
 ) -> VideoNumbers:
     # Rows that share a picture are neighbours and share its boxes; each picture counts once.
-    lengths = pc.fill_null(pc.list_value_length(rows["boxes"]), 0)
-    of_keys = pa.table({"key": rows["key"], "boxes": lengths})
+    of_keys = pa.table({"key": rows["key"], "boxes": count_found(rows["boxes"])})
     boxes = of_keys.group_by("key").aggregate([("boxes", "max")])["boxes_max"]
     blurred, sought = settings.get("blur") is not None, settings.get("cuts") is not None
     low, middle, high = pc.quantile(rows["lightness_mean"], q=[0.05, 0.5, 0.95]).to_pylist()

@@ -1,6 +1,6 @@
 """Shards: the on-disk contract of FORMAT.md, its writer and its reader."""
 
-from wtours.shards.reader import ShardSet, column_values, open_shards
+from wtours.shards.reader import ShardSet, column_values, count_found, open_shards
 from wtours.shards.schema import (
     Box,
     Cut,
@@ -28,6 +28,7 @@ __all__ = [
     "VideoRecord",
     "assign_segments",
     "column_values",
+    "count_found",
     "gaps",
     "nearest_frames",
     "open_shards",

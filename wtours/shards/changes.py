@@ -23,7 +23,10 @@ def changes(settings: Mapping[str, Any]) -> str:
     rate = settings.get("fps")
     pictures = "picture" if rate == "1" else "pictures"
     kept = "every picture kept" if rate == "native" else f"{rate} {pictures} a second kept"
-    faces = "faces covered" if settings.get("blur") else "faces left as they are"
+    blur = settings.get("blur")
+    faces = "faces covered" if blur else "faces left as they are"
+    if blur and blur.get("plates"):
+        faces = "faces and licence plates covered"
     return (
         f"{kept}, scaled to a shorter side of at most {settings.get('short_side_px')} pixels, "
         f"{faces}, stored as JPEG; sound left out"

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from wtours.shards.schema import (
     CUTS_FILE,
     CUTS_SCHEMA,
+    GUARD,
     INDEX_FILE,
     INDEX_SCHEMA,
     RECORD_FILE,
@@ -152,6 +154,21 @@ def column_values(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
     """
     whole = column.combine_chunks()
     return np.from_dlpack(whole.indices if pa.types.is_dictionary(whole.type) else whole)
+
+
+def count_found(boxes: pa.ChunkedArray) -> pa.Array:
+    """Return how many boxes were found in each picture itself, guards left out.
+
+    Args:
+        boxes: the column of that name.
+
+    Returns:
+        (n,) int64.
+    """
+    whole = boxes.combine_chunks()
+    kinds = pc.struct_field(pc.list_flatten(whole), "kind")
+    pictures = pc.list_parent_indices(whole).filter(pc.invert(pc.ends_with(kinds, GUARD)))
+    return pa.array(np.bincount(np.from_dlpack(pictures), minlength=len(whole)))
 
 
 def _set_folders(path: Path) -> list[Path]:

@@ -16,6 +16,8 @@ from wtours.publishing.credit import Credit, credit_of
 FORMAT = "wtours-shards"
 VERSION = 1
 NAME = re.compile(r"[a-z0-9_-]+")
+GUARD = "-guard"
+"""Ends the kind of a box that was found in a neighbouring picture: `face-guard`."""
 RECORD_FILE, INDEX_FILE, CUTS_FILE = "dataset.json", "index.parquet", "cuts.parquet"
 ATTRIBUTION_FILE = "ATTRIBUTION.md"
 

@@ -19,13 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wtours.shards import Box
+from wtours.shards.schema import GUARD
 
 Numbers = NDArray[np.float64]
 Kinds = NDArray[np.str_]
 Held = TypeVar("Held")
 
-GUARD = "-guard"
-"""Ends the kind of a box that was found in a neighbouring picture: `face-guard`."""
 GROWTH_PER_S = 2.0
 """Every side of a guard moves out by this many longer sides of the box in a second.
 
