@@ -11,7 +11,7 @@ demo: $(READY)
 
 # Everything this machine can run: `media` tests skip, with their reason, where the recordings are absent.
 test: $(READY)
-	$(BIN)/python -m pytest -m "not gpu and not network and not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not gpu and not network and not slow"
 
 # The long campaigns too: kills, fuzzing, faults, other versions of torch.
 test-all: $(READY)
