@@ -21,7 +21,14 @@ from wtours.shards.schema import FORMAT, RECORD_FILE, VERSION, DatasetRecord
 from wtours.shards.writer import partial_folder
 from wtours.stretch_files import load_stretch, stretch_path
 from wtours.stretch_work import StretchTask
-from wtours.stretches import Stretch, Timeline, cut_into_stretches, whole, with_neighbours
+from wtours.stretches import (
+    Stretch,
+    Timeline,
+    cut_into_stretches,
+    even_length_s,
+    whole,
+    with_neighbours,
+)
 from wtours.video import VideoReader
 from wtours.whole_file import write_whole
 
@@ -127,8 +134,10 @@ def make_plan(
         return _decoded_plan(video, sha256, settings, partial)
     timeline = video.timeline
     seekable = video.facts.container.split(",")[0] in _SEEKABLE
+    time_base = video.facts.time_base
+    length_s = even_length_s(timeline, time_base=time_base, most_s=settings.tar_s)
     stretches = (
-        cut_into_stretches(timeline, time_base=video.facts.time_base, length_s=settings.tar_s)
+        cut_into_stretches(timeline, time_base=time_base, length_s=length_s)
         if seekable
         else whole(timeline)
     )

@@ -5,6 +5,7 @@ keyframe and holds the frames that are shown from it on, up to the next stretch;
 stands before or after that keyframe in the file does not matter.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -69,7 +70,7 @@ def make_timeline(pts: Ints, keyframes: NDArray[np.bool_]) -> Timeline:
 
 
 def cut_into_stretches(
-    timeline: Timeline, *, time_base: Fraction, length_s: float
+    timeline: Timeline, *, time_base: Fraction, length_s: float | Fraction
 ) -> tuple[Stretch, ...]:
     """Return the stretches of a video; each begins at the first keyframe from n times a length on.
 
@@ -80,7 +81,10 @@ def cut_into_stretches(
         time_base: seconds a unit of its time stamps.
         length_s: seconds of video in a stretch; one lasts longer where keyframes are rare.
     """
-    length = Fraction(length_s).limit_denominator(1000) / time_base
+    exact = (
+        length_s if isinstance(length_s, Fraction) else Fraction(length_s).limit_denominator(1000)
+    )
+    length = exact / time_base
     numbers = [int(start // length) for start in timeline.starts.tolist()]
     chosen = [
         start
@@ -88,6 +92,15 @@ def cut_into_stretches(
         if at == 0 or numbers[at] > numbers[at - 1]
     ]
     return stretches_from(timeline, chosen)
+
+
+def even_length_s(timeline: Timeline, *, time_base: Fraction, most_s: float) -> Fraction:
+    """Return the length that cuts a video into equal stretches, none longer than `most_s`.
+
+    A video of 75 s is then two of 37.5 s, which two workers end together, and not 60 s and 15 s.
+    """
+    total_s = (int(timeline.pts[-1]) + 1) * time_base  # more than any frame's time
+    return total_s / math.ceil(total_s / Fraction(most_s).limit_denominator(1000))
 
 
 def whole(timeline: Timeline) -> tuple[Stretch, ...]:

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wtours.stretches import cut_into_stretches, make_timeline, whole
+from wtours.stretches import cut_into_stretches, even_length_s, make_timeline, whole
 
 TIME_BASE = Fraction(1, 100)
 
@@ -55,6 +55,26 @@ def test_a_stretch_begins_at_the_first_keyframe_of_each_length(
         reached = start * TIME_BASE // length
     stretches = cut_into_stretches(timeline, time_base=TIME_BASE, length_s=length_s)
     assert [stretch.start_pts for stretch in stretches] == plain
+
+
+@given(packets(), st.floats(0.2, 5))
+def test_even_stretches_are_as_few_as_can_be_and_equal(
+    video: tuple[list[int], list[bool]], most_s: float
+) -> None:
+    """With a keyframe at every frame, their lengths differ by what lies between two frames."""
+    pts = np.asarray(video[0], dtype=np.int64)
+    timeline = make_timeline(pts, np.ones(len(pts), dtype=np.bool_))
+    length_s = even_length_s(timeline, time_base=TIME_BASE, most_s=most_s)
+    stretches = cut_into_stretches(timeline, time_base=TIME_BASE, length_s=length_s)
+    total_s = (int(timeline.pts[-1]) + 1) * TIME_BASE
+    assert length_s <= Fraction(most_s).limit_denominator(1000)
+    assert len(stretches) <= total_s / length_s
+    assert total_s / length_s == int(total_s / length_s)
+    for stretch in stretches:
+        place = stretch.start_pts * TIME_BASE / length_s
+        assert all(
+            int(other * TIME_BASE / length_s) == int(place) for other in stretch.pts.tolist()
+        )
 
 
 @given(packets())
