@@ -124,17 +124,19 @@ def shard_videos(
     inputs = find_inputs(paths, subset=subset)
     for video in inputs:
         require_rate(video, settings)
-        with _told_of_disk(out, video):
-            settle(out / video.name)
-        if not replace:
-            _require_same_settings(_there(out / video.name, store), settings)
     sets: dict[str, WrittenSet] = {}
     plans: list[VideoPlan] = []
     with ExitStack() as held:
         for video in inputs:
             with _told_of_disk(out, video):
                 out.mkdir(parents=True, exist_ok=True)
+                # Held before anything is put right: it may be in another run's hands.
                 held.enter_context(hold(out / video.name, doing="sharded"))
+                settle(out / video.name)
+            if not replace:
+                _require_same_settings(_there(out / video.name, store), settings)
+        for video in inputs:
+            with _told_of_disk(out, video):
                 there, plan = _begin(video, out / video.name, settings, replace, store)
             if there is not None:
                 sets[video.name] = there
@@ -246,7 +248,7 @@ def _rounds(
 ) -> Generator[tuple[VideoPlan, Exception | None], None, None]:
     """Do every missing stretch once; yield its plan as it ends, and what it raised."""
     missing = [(plan, number) for plan in plans for number in plan.missing()]
-    threads = max(1, _cores() // workers)
+    threads = max(1, _cores() // max(1, min(workers, len(missing))))
     tasks = [plan.task(number, decoder_threads=threads) for plan, number in missing]
     pace = Pace(missing, progress)
     for plan in plans:

@@ -49,6 +49,7 @@ class Store:
         path = f"{self._root}/{name}/{RECORD_FILE}"
         if not self._ask(path, lambda: self._system.exists(path)):
             return None
+        self.staging.mkdir(parents=True, exist_ok=True)  # another machine may have made the set
         copy = self.staging / f"{name}.there.json"
         try:
             copy.write_bytes(self._ask(path, lambda: self._system.cat_file(path)))

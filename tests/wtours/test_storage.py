@@ -79,6 +79,16 @@ def test_set_that_is_there_is_left_and_another_is_refused(
     assert len(tars) == 1  # nothing is left of the three
 
 
+def test_set_that_another_machine_made_is_there(
+    walk: Path, tmp_path: Path, memory: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it lies in the cache here."""
+    shard_videos([walk], out=ADDRESS, settings=SETTINGS)
+    monkeypatch.setenv("HOME", str(tmp_path / "other home"))
+    (found,) = shard_videos([walk], out=ADDRESS, settings=SETTINGS).sets
+    assert found.skipped
+
+
 class Failing:
     """Lets some uploads through, then fails for a while."""
 

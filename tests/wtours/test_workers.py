@@ -222,6 +222,17 @@ def test_without_ray_it_says_what_to_install(
         shard_videos([walk], out=tmp_path, settings=SETTINGS, ray="auto")
 
 
+def test_a_set_that_is_being_exchanged_is_not_put_right_by_another_run(
+    walk: Path, tmp_path: Path
+) -> None:
+    """Between the two renames of a replacement the old set has its retired name."""
+    retired = tmp_path / ".walk.retired"
+    retired.mkdir()
+    with hold(tmp_path / "walk", doing="sharded"), pytest.raises(WtoursError):
+        shard_videos([walk], out=tmp_path, settings=SETTINGS, workers=1)
+    assert [path.name for path in tmp_path.iterdir()] == [retired.name]
+
+
 # --- the executors alone
 
 
