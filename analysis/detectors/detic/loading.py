@@ -12,7 +12,13 @@ from analysis.detectors.detic.backbones.resnet import ResNetSizes
 from analysis.detectors.detic.backbones.swin import SwinSizes
 from analysis.detectors.detic.checkpoint import REMEDY, read_state
 from analysis.detectors.detic.classifier import classifier_of
-from analysis.detectors.detic.model import DeticDetector, DeticModel, DeticSizes, Precision
+from analysis.detectors.detic.model import (
+    PRECISIONS,
+    DeticDetector,
+    DeticModel,
+    DeticSizes,
+    Precision,
+)
 from analysis.detectors.detic.picture import PictureSize
 from analysis.detectors.detic.selection import SelectionRule
 from analysis.detectors.detic.vocabulary import (
@@ -60,6 +66,10 @@ def load_detic(
         WtoursError: a file that cannot be read, holds what could run code, or belongs to another
             model; a vocabulary that does not fit; a device that is not there.
     """
+    if dtype not in PRECISIONS:
+        raise WtoursError(
+            f"{dtype} is no precision to compute in", remedy=f"choose of {', '.join(PRECISIONS)}"
+        )
     rule = SelectionRule(threshold=threshold, one_class_per_proposal=one_class_per_proposal)
     place = _device(device)
     state = read_state(path)
@@ -90,13 +100,16 @@ def build_model(path: Path, state: Mapping[str, Tensor]) -> DeticModel:
     Raises:
         WtoursError: keys or shapes of another model.
     """
+    given = {key: value for key, value in state.items() if not _NOT_USED.fullmatch(key)}
+    empty = [key for key, value in given.items() if value.numel() == 0]
+    if empty:
+        raise WtoursError(f"{path} is damaged: {_some(empty, 'empty')}", remedy=REMEDY)
     try:
         with torch.device("meta"):  # the values come from the file
             model = DeticModel(sizes_of(state))
     except (ValueError, ArithmeticError, RuntimeError) as error:
         raise WtoursError(f"{path} has sizes that fit no Detic ({error})", remedy=REMEDY) from error
     wanted = model.state_dict()
-    given = {key: value for key, value in state.items() if not _NOT_USED.fullmatch(key)}
     missing, surplus = wanted.keys() - given.keys(), given.keys() - wanted.keys()
     if missing or surplus:
         raise WtoursError(
@@ -158,7 +171,7 @@ def _classes(
 ) -> tuple[Tensor, Vocabulary]:
     """Return the classifier (E, C) and the names of its columns."""
     if vocabulary is not None and vocabulary.embeddings is not None:
-        return classifier_of(torch.from_numpy(vocabulary.embeddings)), vocabulary
+        return classifier_of(torch.tensor(vocabulary.embeddings)), vocabulary
     matrix = _classifier_in(path, state)
     classes = matrix.shape[1]
     if vocabulary is None:
@@ -215,15 +228,13 @@ def _some(keys: Iterable[str], what: str) -> str:
 
 def _device(name: str) -> torch.device:
     try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise WtoursError(f"{name!r} is no device", remedy='say "cpu" or "cuda:0"') from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        torch.zeros(1, device=name).cpu()  # what cannot compute shows here
+        return torch.device(name)
+    except (RuntimeError, AssertionError) as error:
         raise WtoursError(
-            f"there is no {name}: this machine shows {torch.cuda.device_count()} GPUs",
-            remedy='choose another device, or "cpu"',
-        )
-    return device
+            f"there is no device {name!r} here ({str(error).splitlines()[0]})",
+            remedy='say "cpu", or "cuda:0" where there is a GPU',
+        ) from error
 
 
 def _sha256_of(path: Path) -> str:

@@ -27,7 +27,7 @@ from analysis.detectors.detic.selection import Found, SelectionRule, select
 from analysis.detectors.detic.vocabulary import Vocabulary
 
 Precision = Literal["float32", "bfloat16", "float16"]
-_PRECISIONS = {
+PRECISIONS = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
@@ -180,7 +180,7 @@ class DeticDetector:
         original = images[0].shape[:2]
         size = self.size.scaled(*original)
         scaled = torch.from_numpy(np.stack([resize(image, *size) for image in images]))
-        device, dtype = self.classifier.device, _PRECISIONS[self.precision]
+        device, dtype = self.classifier.device, PRECISIONS[self.precision]
         with torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32):
             levels, proposals = self.model.see(normalise(scaled.to(device)))
             found = self.model.find(levels, proposals, self.classifier, size, self.rule)

@@ -73,7 +73,7 @@ def check_pictures(images: Sequence[NDArray[np.uint8]]) -> None:
 def resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     """Return the picture scaled as Pillow does it: bilinear, averaging where it shrinks."""
     scaled = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(scaled)
+    return np.array(scaled)
 
 
 def normalise(images_BHWC: Tensor) -> Tensor:

@@ -183,10 +183,11 @@ def _names_in_json(path: Path, text: str) -> Vocabulary:
 def _read_embeddings(path: Path) -> NDArray[np.float32]:
     remedy = "give (classes, 512) text embeddings, saved by numpy.save as float16 or float32"
     try:
-        matrix = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with path.open("rb") as file:
+            matrix = np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError) as error:
         raise WtoursError(f"{path} is no .npy file ({error})", remedy=remedy) from error
-    if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or matrix.dtype.kind != "f":
+    if matrix.ndim != 2 or matrix.dtype.kind != "f":
         raise WtoursError(f"{path} holds no matrix of numbers", remedy=remedy)
     length = np.linalg.norm(matrix.astype(np.float64), axis=1)
     wrong = np.flatnonzero(~np.isfinite(length) | (length == 0))
