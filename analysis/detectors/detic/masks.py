@@ -39,7 +39,7 @@ def paste_mask(
     """Return (height, width): which pixels of a picture belong to the object.
 
     Args:
-        mask: (28, 28) over the box, in (0, 1).
+        mask: (28, 28) over the box, in (0, 1), on the CPU.
         box: (4,) in pixels of the picture, within it and not empty.
         height: of the picture.
         width: of the picture.
@@ -52,6 +52,6 @@ def paste_mask(
     across = (columns + 0.5 - x0) / (x1 - x0) * 2 - 1
     down = (rows + 0.5 - y0) / (y1 - y0) * 2 - 1
     grid = torch.stack(torch.meshgrid(across, down, indexing="xy"), dim=-1)
-    values = F.grid_sample(mask.cpu()[None, None], grid[None], align_corners=False)[0, 0]
+    values = F.grid_sample(mask[None, None], grid[None], align_corners=False)[0, 0]
     pasted[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = (values >= 0.5).numpy()
     return pasted

@@ -108,6 +108,16 @@ class DeticModel(nn.Module):
         return masks
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PreparedPictures:
+    """Pictures of one size, scaled for the network."""
+
+    scaled: Tensor
+    """(B, H, W, 3) uint8, on the CPU."""
+    original: tuple[int, int]
+    """Height and width before scaling."""
+
+
 class DeticDetector:
     """Detic as an `ObjectDetector`. Made by `loading.load_detic`.
 
@@ -146,6 +156,9 @@ class DeticDetector:
             "detector": "detic",
             "weights_sha256": self._weights_sha256,
             "settings": {
+                "backbone": "swin"
+                if isinstance(self.model.sizes.backbone, SwinSizes)
+                else "resnet",
                 "vocabulary_sha256": self._vocabulary_sha256,
                 "classes": len(self.names),
                 "threshold": self.rule.threshold,
@@ -162,31 +175,43 @@ class DeticDetector:
         Raises:
             WtoursError: a picture of another type, shape or size.
         """
-        return [detections for detections, _ in self._detect(images, outlined=False)]
+        return self.detect_prepared(self.prepare(images))
 
     def detect_with_masks(
         self, images: Sequence[NDArray[np.uint8]]
     ) -> list[tuple[Detections, list[NDArray[np.bool_]]]]:
         """Like `detect`, and for each box which pixels (H, W) of the picture are the object."""
-        return self._detect(images, outlined=True)
+        return self._run(self.prepare(images), outlined=True)
+
+    def prepare(self, images: Sequence[NDArray[np.uint8]]) -> PreparedPictures:
+        """Do what needs no network: check and scale. May run in a thread beside the network.
+
+        Raises:
+            WtoursError: no picture, or one of another type, shape or size.
+        """
+        check_pictures(images)
+        height, width, _ = images[0].shape
+        size = self.size.scaled(height, width)
+        scaled = torch.from_numpy(np.stack([resize(image, *size) for image in images]))
+        return PreparedPictures(scaled=scaled, original=(height, width))
+
+    def detect_prepared(self, pictures: PreparedPictures) -> list[Detections]:
+        """Find the objects of prepared pictures; boxes are in pixels of the originals."""
+        return [detections for detections, _ in self._run(pictures, outlined=False)]
 
     @torch.inference_mode()
-    def _detect(
-        self, images: Sequence[NDArray[np.uint8]], *, outlined: bool
+    def _run(
+        self, pictures: PreparedPictures, *, outlined: bool
     ) -> list[tuple[Detections, list[NDArray[np.bool_]]]]:
-        check_pictures(images)
-        if not images:
-            return []
-        original = images[0].shape[:2]
-        size = self.size.scaled(*original)
-        scaled = torch.from_numpy(np.stack([resize(image, *size) for image in images]))
+        _, height, width, _ = pictures.scaled.shape
+        size = height, width
         device, dtype = self.classifier.device, PRECISIONS[self.precision]
         with torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32):
-            levels, proposals = self.model.see(normalise(scaled.to(device)))
+            levels, proposals = self.model.see(normalise(pictures.scaled.to(device)))
             found = self.model.find(levels, proposals, self.classifier, size, self.rule)
             masks = self.model.outline(levels, found) if outlined else [None] * len(found)
         return [
-            _in_original(picture, mask, size, (original[0], original[1]))
+            _in_original(picture, mask, size, pictures.original)
             for picture, mask in zip(found, masks, strict=True)
         ]
 
@@ -205,5 +230,5 @@ def _in_original(
     if masks is None:
         return detections, []
     return detections, [
-        paste_mask(mask, box, *original) for mask, box in zip(masks[kept], boxes, strict=True)
+        paste_mask(mask, box, *original) for mask, box in zip(masks[kept].cpu(), boxes, strict=True)
     ]

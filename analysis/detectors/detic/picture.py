@@ -54,8 +54,10 @@ def check_pictures(images: Sequence[NDArray[np.uint8]]) -> None:
     """Refuse what is no batch of RGB pictures of one size.
 
     Raises:
-        WtoursError: another type or shape, an empty picture, different sizes.
+        WtoursError: no picture, another type or shape, an empty picture, different sizes.
     """
+    if len(images) == 0:
+        raise WtoursError("there are no pictures to look at", remedy="give at least one")
     for number, image in enumerate(images):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise WtoursError(

@@ -55,7 +55,6 @@ def test_a_batch_finds_what_its_pictures_give_one_by_one(tiny: DeticDetector) ->
         assert batched.classes.tolist() == alone.classes.tolist()
         np.testing.assert_allclose(batched.boxes, alone.boxes, atol=0.02)
         np.testing.assert_allclose(batched.scores, alone.scores, atol=1e-5)
-    assert [len(found) for found in tiny.detect([])] == []
 
 
 def test_a_higher_threshold_needs_no_second_run(tiny_checkpoint: Path) -> None:
@@ -98,6 +97,11 @@ def test_only_a_batch_with_objects_in_one_picture(tiny: DeticDetector) -> None:
     (alone,) = tiny.detect([image])
     assert second.classes.tolist() == alone.classes.tolist()
     assert len(first) != len(second)
+
+
+def test_no_picture_at_all_is_refused(tiny: DeticDetector) -> None:
+    with pytest.raises(WtoursError, match="no pictures"):
+        tiny.detect([])
 
 
 def test_pictures_of_several_sizes_are_refused(tiny: DeticDetector) -> None:

@@ -1,5 +1,6 @@
 """The whole network against the published implementation, on weights made by a recipe."""
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -161,15 +162,15 @@ def test_rules_of_proposals_hold_for_other_limits_too(case: str, tiny: DeticDete
 
 
 @pytest.fixture(scope="module")
-def swin_b(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def swin_b(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Swin-B in full size: 141 million weights, 566 MB."""
     path = tmp_path_factory.mktemp("detic") / "swin_b.pth"
     torch.save({"model": detic_recipe.state_of(DeticSizes(), seed=0)}, path)
-    return path
+    yield path
+    path.unlink()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("case", ["a_up", "d_multiclass"])
+@pytest.mark.parametrize("case", ["a_up", pytest.param("d_multiclass", marks=pytest.mark.slow)])
 def test_swin_b_finds_what_the_published_one_finds(case: str, swin_b: Path) -> None:
     detector = detector_for(swin_b, SWIN, case)
     picture = detic_recipe.picture(*SWIN[f"case/{case}/0/size"].tolist())
@@ -180,7 +181,6 @@ def test_swin_b_finds_what_the_published_one_finds(case: str, swin_b: Path) -> N
     assert different <= 1e-3 * areas.sum()
 
 
-@pytest.mark.slow
 def test_maps_of_swin_b_are_the_published_ones(swin_b: Path) -> None:
     detector = detector_for(swin_b, SWIN, "a_up")
     scaled = resize(detic_recipe.picture(180, 250), *detector.size.scaled(180, 250))
