@@ -73,8 +73,8 @@ def load_detic(
     rule = SelectionRule(threshold=threshold, one_class_per_proposal=one_class_per_proposal)
     place = _device(device)
     state = read_state(path)
-    matrix, vocabulary = _classes(path, state, vocabulary)
     model = build_model(path, state).to(place)
+    matrix, vocabulary = _classes(path, state, vocabulary)
     if matrix.shape[0] != model.sizes.width_embedding:
         raise WtoursError(
             f"the vocabulary has embeddings of length {matrix.shape[0]}, which is not that of "

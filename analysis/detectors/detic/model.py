@@ -130,6 +130,7 @@ class DeticDetector:
         rule: what is kept; its threshold is low, so that statistics can be made at higher ones
             without the detector.
         precision: of the backbone, pyramid and heads; boxes and classes are always float32.
+            What float32 means in convolutions on a GPU is torch's setting (TF32 by default).
     """
 
     def __init__(
@@ -152,13 +153,12 @@ class DeticDetector:
 
     def describe(self) -> dict[str, Any]:
         """What a record needs to know of where boxes come from."""
+        swin = isinstance(self.model.sizes.backbone, SwinSizes)
         return {
             "detector": "detic",
             "weights_sha256": self._weights_sha256,
             "settings": {
-                "backbone": "swin"
-                if isinstance(self.model.sizes.backbone, SwinSizes)
-                else "resnet",
+                "backbone": "swin" if swin else "resnet",
                 "vocabulary_sha256": self._vocabulary_sha256,
                 "classes": len(self.names),
                 "threshold": self.rule.threshold,

@@ -72,6 +72,24 @@ def test_a_higher_threshold_needs_no_second_run(tiny_checkpoint: Path) -> None:
     assert np.array_equal(low.classes[sure], high.classes)
 
 
+def test_a_checkpoint_of_22047_classes_names_what_it_finds(tmp_path: Path) -> None:
+    """Three copies of the classifier, 22,048 columns, as in the official files."""
+    matrix = torch.nn.functional.normalize(
+        torch.randn(64, 22_048, generator=torch.Generator().manual_seed(0)), dim=0
+    )
+    matrix[:, -1] = 0
+    state = detic_recipe.state_of(detic_recipe.TINY, seed=0)
+    for stage in range(3):
+        state[f"roi_heads.box_predictor.{stage}.cls_score.zs_weight"] = matrix
+    torch.save({"model": state}, tmp_path / "all.pth")
+    detector = load_detic(tmp_path / "all.pth", size=SIZE)
+    (found,) = detector.detect(pictures(1))
+    assert len(detector.names) == 22_047
+    assert len(found) > 0
+    assert found.classes.max() > 1203  # far classes are found too, and have names
+    assert detector.names[22_046] == "knothole"
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (7, 9), (32, 32)])
 @pytest.mark.parametrize("value", [0, 255])
 def test_any_picture_goes_through(shape: tuple[int, int], value: int, tiny: DeticDetector) -> None:
