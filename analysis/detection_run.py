@@ -6,11 +6,15 @@ Reading, decoding and scaling of the next batches goes on beside the detector.
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.detection_files import DetectionFiles, UnitDetections
 from analysis.detection_units import Batch, Unit
@@ -37,6 +41,16 @@ class PreparesPictures(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Ready:
+    """A batch that waits for the detector."""
+
+    unit: int
+    numbers: NDArray[np.int32]
+    images: Any
+    """As `PreparesPictures.prepare` gave them, else the pictures."""
+
+
 def run_detector(
     units: Sequence[Unit],
     detector: ObjectDetector,
@@ -58,19 +72,18 @@ def run_detector(
         WtoursError: a picture is damaged, or the folder cannot be written.
     """
     tell = _Speed(units, progress or (lambda what, share: None))
+    threads = max(1, min(min(unit.threads for unit in units), (os.cpu_count() or 1) // 2))
     found: dict[int, UnitDetections] = {}
-    order = _own_first(len(units), *rank_and_world())
-    while len(found) < len(units):
+    while True:
         before = len(found)
-        for number in order:
-            if number in found:
-                continue
-            one = _look_once(units[number], detector, files, tell, batch=batch)
-            if one is not None:
-                found[number] = one
+        claims = _Claims(units, files, found, tell)
+        with claims:
+            calls = _calls(units, claims, detector, batch=batch)
+            _look(units, claims, detector, ahead(calls, threads=threads), tell)
+        if len(found) == len(units):
+            return [found[number] for number in range(len(units))]
         if len(found) == before:
             time.sleep(_WAIT_S)  # what is missing is being looked at by another process
-    return [found[number] for number in range(len(units))]
 
 
 def rank_and_world() -> tuple[int, int]:
@@ -119,51 +132,106 @@ class _Speed:
         self._progress(f"looking for objects{rate}", min(1.0, self._done / self._all))
 
 
-def _look_once(
-    unit: Unit, detector: ObjectDetector, files: DetectionFiles, tell: _Speed, *, batch: int
-) -> UnitDetections | None:
-    """Return what is kept of a unit, or look at it; None while another process does."""
-    kept = files.read(unit.key, pictures=unit.pictures)
-    if kept is None:
-        with files.claim(unit.key) as mine:
-            if not mine:
-                return None
-            kept = files.read(unit.key, pictures=unit.pictures)  # finished in the meantime
-            if kept is None:
-                found = _look(unit, detector, tell, batch=batch)
-                files.write(unit.key, found, pictures=unit.pictures)
-                return found
-    tell.kept(unit.pictures)
-    return kept
+class _Claims:
+    """Gives the units that are to be looked at here, one after the other; a context.
+
+    What is kept already goes to `found`; what another process has is left to it.
+    """
+
+    def __init__(
+        self,
+        units: Sequence[Unit],
+        files: DetectionFiles,
+        found: dict[int, UnitDetections],
+        tell: _Speed,
+    ) -> None:
+        self._units, self._files, self._found, self._tell = units, files, found, tell
+        self._held: dict[int, ExitStack] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        for stack in self._held.values():
+            stack.close()
+
+    def __iter__(self) -> Iterator[int]:
+        for number in _own_first(len(self._units), *rank_and_world()):
+            if number in self._found or self._kept(number):
+                continue
+            stack = ExitStack()
+            mine = stack.enter_context(self._files.claim(self._units[number].key))
+            if not mine or self._kept(number):  # another process has it, or has just finished it
+                stack.close()
+                continue
+            self._held[number] = stack
+            yield number
+
+    def finish(self, number: int, found: UnitDetections) -> None:
+        """Keep what was found in a unit."""
+        unit = self._units[number]
+        self._files.write(unit.key, found, pictures=unit.pictures)
+        self._held.pop(number).close()
+        self._found[number] = found
+
+    def _kept(self, number: int) -> bool:
+        unit = self._units[number]
+        kept = self._files.read(unit.key, pictures=unit.pictures)
+        if kept is not None:
+            self._found[number] = kept
+            self._tell.kept(unit.pictures)
+        return kept is not None
 
 
-def _look(unit: Unit, detector: ObjectDetector, tell: _Speed, *, batch: int) -> UnitDetections:
-    """Look at all pictures of a unit; they are read and prepared beside the detector."""
+def _calls(
+    units: Sequence[Unit], numbers: Iterable[int], detector: ObjectDetector, *, batch: int
+) -> Iterator[Callable[[], _Ready]]:
+    """Give calls that do all that can be done beside the detector, unit after unit."""
     prepares = detector if isinstance(detector, PreparesPictures) else None
 
-    def prepared(read: Callable[[], Batch]) -> tuple[Batch, Any]:
+    def ready(number: int, read: Callable[[], Batch]) -> _Ready:
         pictures = read()
-        return pictures, prepares.prepare(pictures.images) if prepares else pictures.images
+        images = prepares.prepare(pictures.images) if prepares else pictures.images
+        return _Ready(unit=number, numbers=pictures.numbers, images=images)
 
-    calls = ((lambda read=read: prepared(read)) for read in unit.batches(batch))
-    threads = max(1, min(unit.threads, (os.cpu_count() or 1) // 2))
-    numbers, found, since_s = list[Any](), list[Detections](), time.monotonic()
-    for pictures, ready in ahead(calls, threads=threads):
-        found += prepares.detect_prepared(ready) if prepares else detector.detect(ready)
-        numbers.append(pictures.numbers)
+    for number in numbers:
+        for read in units[number].batches(batch):
+            yield partial(ready, number, read)
+
+
+def _look(
+    units: Sequence[Unit],
+    claims: _Claims,
+    detector: ObjectDetector,
+    batches: Iterable[_Ready],
+    tell: _Speed,
+) -> None:
+    """Look at batches as they come; a unit is kept when all of its pictures were looked at."""
+    prepares = detector if isinstance(detector, PreparesPictures) else None
+    found: dict[int, dict[int, Detections]] = {}
+    since_s = time.monotonic()
+    for one in batches:
+        seen = prepares.detect_prepared(one.images) if prepares else detector.detect(one.images)
+        of_unit = found.setdefault(one.unit, {})
+        of_unit.update(zip(one.numbers.tolist(), seen, strict=True))
+        if len(of_unit) == units[one.unit].pictures:
+            claims.finish(one.unit, _together(found.pop(one.unit)))
         now_s = time.monotonic()
-        tell.looked(len(pictures.numbers), now_s - since_s)
+        tell.looked(len(seen), now_s - since_s)
         since_s = now_s
-    of_picture = np.concatenate(numbers)
-    assert sorted(of_picture) == list(range(unit.pictures))
-    assert len(found) == unit.pictures
-    order = np.argsort(of_picture)
-    found = [found[at] for at in order]
+    assert not found
+
+
+def _together(found: Mapping[int, Detections]) -> UnitDetections:
+    """Return the boxes of all pictures of a unit, by the numbers of the pictures."""
+    in_order = sorted(found.items())
+    seen = [one for _, one in in_order]
+    numbers = np.array([number for number, _ in in_order], dtype=np.int32)
     return UnitDetections(
-        picture=np.repeat(of_picture[order], [len(one) for one in found]).astype(np.int32),
-        class_id=np.concatenate([one.classes for one in found]).astype(np.int32),
-        score=np.concatenate([one.scores for one in found]),
-        boxes=np.concatenate([one.boxes for one in found]),
+        picture=np.repeat(numbers, [len(one) for one in seen]),
+        class_id=np.concatenate([one.classes for one in seen]).astype(np.int32),
+        score=np.concatenate([one.scores for one in seen]),
+        boxes=np.concatenate([one.boxes for one in seen]),
     )
 
 

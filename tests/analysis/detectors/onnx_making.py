@@ -3,8 +3,9 @@
 Field numbers are those of github.com/onnx/onnx, onnx/onnx.proto (Apache-2.0).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -73,7 +74,10 @@ def _bytes(field: int, content: bytes) -> bytes:
 
 
 def _node(
-    operation: str, inputs: Sequence[str], outputs: Sequence[str], numbers: dict[str, int] = {}
+    operation: str,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    numbers: Mapping[str, int] = MappingProxyType({}),
 ) -> bytes:
     attributes = [
         _bytes(5, _bytes(1, name.encode()) + _number(3, value) + _number(20, 2))

@@ -151,7 +151,8 @@ def test_names_have_to_be_as_many_as_the_classes(tmp_path: Path) -> None:
 @pytest.mark.media
 def test_yolox_nano_reaches_the_precision_that_is_published(media: Path) -> None:
     """Published: AP 25.8 on all 5,000 pictures of val2017. Of 128 pictures AP is higher, since of
-    73 classes many have few boxes; pycocotools gives 33.9 for the same boxes."""
+    73 classes many have few boxes; pycocotools gives 33.9 for the same boxes.
+    """
     detector = open_onnx(media / "yolox_nano.onnx", threshold=0.001)
     found, true = [], []
     for path in sorted((media / "coco_val128" / "images").rglob("*.jpg")):
