@@ -54,7 +54,9 @@ class TransformersDetector:
         self._model, self._threshold = model, threshold
         self._weights_sha256 = state_sha256(network)
         self._grounded = self.family in _GROUNDED
-        self._spans = _spans(processor.tokenizer, self._texts, model) if self._grounded else None
+        self._spans = (
+            name_tokens(processor.tokenizer, self._texts, model) if self._grounded else None
+        )
 
     @property
     def family(self) -> str:
@@ -114,7 +116,7 @@ class TransformersDetector:
             outputs = self._network(
                 **{name: _moved(value, self._place.device) for name, value in inputs.items()}
             )
-            found = self._found(outputs, size)
+            found = self._found(outputs, size, len(inputs["pixel_values"]))
         return [
             detections_within(
                 boxes.float().cpu().numpy(),
@@ -126,12 +128,12 @@ class TransformersDetector:
             for boxes, scores, labels in found
         ]
 
-    def _found(self, outputs: Any, size: tuple[int, int]) -> list[tuple[Tensor, Tensor, Tensor]]:
+    def _found(
+        self, outputs: Any, size: tuple[int, int], count: int
+    ) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Return boxes, scores and classes of each picture."""
         if self._spans is not None:
             return _grounded(outputs, self._spans, size)
-        first = next(value for value in outputs.values() if isinstance(value, Tensor))
-        count = len(outputs.pred_boxes) if hasattr(outputs, "pred_boxes") else len(first)
         asked = {"threshold": self._threshold, "target_sizes": [size] * count}
         if self._zero_shot:
             results = self._processor.post_process_grounded_object_detection(outputs, **asked)
@@ -238,7 +240,7 @@ def _plain(text: str) -> str:
     return text.strip().lower().replace(".", " ")
 
 
-def _spans(tokenizer: Any, texts: Sequence[str], model: str) -> Tensor:
+def name_tokens(tokenizer: Any, texts: Sequence[str], model: str) -> Tensor:
     """Return (C, L) bool: which tokens of the sentence belong to which name.
 
     Raises:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from analysis.detectors.opening import open_detector
+from analysis.detectors.transformers_models import name_tokens
 from wtours import WtoursError
 
 transformers: Any = pytest.importorskip(
@@ -74,6 +75,78 @@ def owlv2(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder
     )
     return folder
+
+
+@pytest.fixture(scope="module")
+def grounded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A zero-shot detector that reads all names as one text of letters."""
+    folder = tmp_path_factory.mktemp("models") / "grounded"
+    torch.manual_seed(0)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "?", *letters]
+    tokens += [f"##{letter}" for letter in letters]
+    tokenizer = transformers.BertTokenizer(
+        vocab={token: number for number, token in enumerate(tokens)}, model_max_length=64
+    )
+    config = transformers.GroundingDinoConfig(
+        backbone_config=transformers.SwinConfig(
+            image_size=64,
+            embed_dim=8,
+            depths=[1, 1, 1, 1],
+            num_heads=[1, 1, 1, 1],
+            window_size=2,
+            out_features=["stage2", "stage3", "stage4"],
+        ),
+        text_config=transformers.BertConfig(
+            vocab_size=len(tokens),
+            hidden_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=16,
+            max_position_embeddings=64,
+        ),
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=2,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=16,
+        decoder_ffn_dim=16,
+        num_queries=9,
+        max_text_len=64,
+        disable_custom_kernels=True,
+    )
+    transformers.GroundingDinoForObjectDetection(config).save_pretrained(folder)
+    pictures = transformers.GroundingDinoImageProcessor(
+        size={"shortest_edge": 64, "longest_edge": 96}
+    )
+    transformers.GroundingDinoProcessor(
+        image_processor=pictures, tokenizer=tokenizer
+    ).save_pretrained(folder)
+    return folder
+
+
+def test_a_detector_of_phrases_gives_the_boxes_of_the_library_a_name_each(
+    grounded: Path, tmp_path: Path
+) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("\n".join(NAMES))
+    detector = open_detector(f"hf:{grounded}", names=names, threshold=0.01, device="cpu")
+    found, again = detector.detect([IMAGE, IMAGE])
+    network = transformers.AutoModelForZeroShotObjectDetection.from_pretrained(grounded).eval()
+    processor = transformers.AutoProcessor.from_pretrained(grounded)
+    with torch.inference_mode():
+        outputs = network(**processor(images=[IMAGE], text=[list(NAMES)], return_tensors="pt"))
+    (plain,) = processor.post_process_grounded_object_detection(
+        outputs, threshold=0.0, text_threshold=0.0, target_sizes=[(60, 90)]
+    )
+    assert len(found) > 0
+    within = plain["boxes"].clamp(min=0).minimum(torch.tensor([90.0, 60, 90, 60]))
+    for box, score in zip(found.boxes, found.scores, strict=True):
+        near = (within - torch.from_numpy(box)).abs().amax(dim=1) < 1e-2
+        # The library's score may be that of a full stop, which belongs to no name.
+        assert (near & (plain["scores"] >= score - 1e-5)).any()
+    np.testing.assert_allclose(found.boxes, again.boxes, atol=1e-2)
 
 
 def test_a_plain_detector_gives_what_the_library_gives(yolos: Path) -> None:
@@ -141,3 +214,13 @@ def test_a_model_that_detects_nothing(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(WtoursError, match="cannot be loaded"):
         open_detector(f"hf:{tmp_path}", device="cpu")
+
+
+def test_the_tokens_of_a_name_are_those_that_read_as_it(grounded: Path) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(grounded)
+    tokens = name_tokens(tokenizer, list(NAMES), "tiny")
+    ids = torch.tensor(tokenizer("cat. a dog. cup.")["input_ids"])
+    assert [tokenizer.decode(ids[own]) for own in tokens] == list(NAMES)
+    assert (tokens.sum(dim=0) <= 1).all()
+    with pytest.raises(WtoursError, match="reads 64 tokens, but the 30 names have"):
+        name_tokens(tokenizer, ["cat"] * 30, "tiny")
