@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,25 @@ from numpy.typing import NDArray
 from wtours.shards import Cut, JoinedVideo, Stored, VideoRecord, assign_segments, gaps
 from wtours.shards.segments import Ints, nearest_frames
 from wtours.shards.writer import TarWriter
-from wtours.stages.cuts import CutSettings, CutStage, SmallPicture, content_score, find_cuts
+from wtours.stages.cuts import CutSettings, SmallPicture, content_score, find_cuts
 from wtours.stages.picture import MeasuredPicture, PictureStage, Thumbnail, measure_motion
-from wtours.video import Frame
+from wtours.video import Shown
+
+OneFrame = TypeVar("OneFrame", bound=Shown)
+Scored = TypeVar("Scored", contravariant=True)
+
+
+class Scorer(Protocol[Scored]):
+    """What scores frames for cuts: `CutStage`."""
+
+    def process_frame(self, frame: Scored, /) -> None:
+        """Score one frame."""
+
+    def finish(self) -> NDArray[np.float64]:
+        """Return the scores of all frames."""
+
+    def ends(self) -> tuple[SmallPicture, SmallPicture] | None:
+        """Return the small pictures of the first and of the last frame."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,16 +116,17 @@ class StretchRecord:
 
 
 def pass_over(
-    frames: Iterable[Frame],
+    frames: Iterable[OneFrame],
     *,
     kept: dict[int, int],
-    cuts: CutStage | None,
+    cuts: Scorer[OneFrame] | None,
     pictures: PictureStage,
     tar: TarWriter,
     on_frame: Callable[[float], None],
     notes: Callable[[], Sequence[str]],
     own: range | None = None,
     neighbours: Set[int] = frozenset(),
+    keep: Callable[[int, Shown], Shown] = lambda tick, frame: frame,
 ) -> StretchRecord:
     """Go through the frames of one stretch once, for all stages.
 
@@ -122,6 +140,8 @@ def pass_over(
         notes: asked at the end for what was unusual.
         own: the frames of the stretch; None: all of them.
         neighbours: frames that other stretches keep, and whose faces are covered in this one too.
+        keep: is given each kept frame with its tick, uncovered, and returns what pictures are made
+            of.
     """
     pts, stored, motion = array("q"), list[Stored](), list[float]()
     first: Thumbnail | None = None
@@ -139,8 +159,8 @@ def pass_over(
             pts.append(frame.pts)
             if cuts is not None:
                 cuts.process_frame(frame)
-            if frame.index in kept:
-                for made in pictures.process_frame(kept[frame.index], frame):
+            if (tick := kept.get(frame.index)) is not None:
+                for made in pictures.process_frame(tick, keep(tick, frame)):
                     store(made)
         elif frame.index in neighbours:
             for made in pictures.look_at(frame):

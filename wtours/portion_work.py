@@ -24,7 +24,18 @@ from wtours.stages.blur import BlurStage, fit_short_side
 from wtours.stages.cuts import CutStage
 from wtours.stages.picture import PictureStage
 from wtours.stretches import Stretch, Timeline, whole
+from wtours.unblurred import Unblurred
+from wtours.unblurred_portion import (
+    DamagedFramesError,
+    FramesWriter,
+    NotKeptError,
+    find_frames,
+    load_frames,
+    read_frames,
+)
 from wtours.video import Frame, UnexpectedFramesError, VideoReader
+
+_Done = StretchRecord | LeftOut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +90,8 @@ class PortionTask:
     decoder_threads: int
     skip_bad: bool
     """Whether a video that is damaged is left out; otherwise it ends the work."""
+    unblurred: Unblurred | None = None
+    """Where its frames are kept as they are; None: nowhere."""
 
     @property
     def length_s(self) -> float:
@@ -98,22 +111,18 @@ def do_portion(task: PortionTask, told: Callable[[float], None]) -> None:
         WtoursError: a picture is damaged.
     """
     blur = task.settings.blur
-    records: list[StretchRecord | LeftOut] = []
     with _one_thread():
         detectors = () if blur is None else blur.open_detectors()
         tar = TarWriter(task.tar)
         try:
-            before_s = 0.0
-            for stretch in task.stretches:
-                records.append(_do_stretch(stretch, task, detectors, tar, before_s, told))
-                before_s += stretch.length_s
-            stored = any(isinstance(one, StretchRecord) and one.stored for one in records)
+            done = _fill(task, detectors, tar, told)
+            stored = any(isinstance(one, StretchRecord) and one.stored for one in done.records)
             tar_record = tar.close() if stored else None
         finally:
             tar.abandon()
     if tar_record is None:
         task.tar.unlink()
-    save_portion(FinishedPortion(records=tuple(records), tar=tar_record), task.folder, task.number)
+    save_portion(replace(done, tar=tar_record), task.folder, task.number)
 
 
 def picture_stage(
@@ -141,25 +150,111 @@ def picture_stage(
     )
 
 
+def _fill(
+    task: PortionTask,
+    detectors: Sequence[Detector],
+    tar: TarWriter,
+    told: Callable[[float], None],
+) -> FinishedPortion:
+    """Fill the tar of a portion: from frames that were kept unblurred, or by decoding."""
+    if task.unblurred is None:
+
+        def decode(stretch: StretchTask, on_frame: Callable[[float], None]) -> _Done:
+            return _do_stretch(stretch, task, detectors, tar, on_frame)
+
+        return FinishedPortion(records=_each(task, decode, told), tar=None)
+    mark, damage = tar.mark(), ""
+    try:
+        again = _from_unblurred(task, task.unblurred, detectors, tar)
+        return FinishedPortion(records=_each(task, again, told), tar=None, from_unblurred=True)
+    except NotKeptError as fault:
+        tar.back_to(mark)
+        damage = str(fault)
+    writer = FramesWriter(task.unblurred.folder, task.number)
+    try:
+
+        def keep(stretch: StretchTask, on_frame: Callable[[float], None]) -> _Done:
+            return _do_stretch(stretch, task, detectors, tar, on_frame, writer)
+
+        records = _each(task, keep, told)
+        writer.finish()
+    finally:
+        writer.abandon()
+    return FinishedPortion(records=records, tar=None, damage=damage)
+
+
+def _each(
+    task: PortionTask,
+    do: Callable[[StretchTask, Callable[[float], None]], _Done],
+    told: Callable[[float], None],
+) -> tuple[_Done, ...]:
+    """Do the stretches of a portion in order."""
+    done, before_s = list[_Done](), 0.0
+    for stretch in task.stretches:
+
+        def on_frame(
+            at_s: float, before_s: float = before_s, start_s: float = stretch.start_s
+        ) -> None:
+            told(before_s + max(0.0, at_s - start_s))
+
+        done.append(do(stretch, on_frame))
+        before_s += stretch.length_s
+    return tuple(done)
+
+
+def _from_unblurred(
+    task: PortionTask, unblurred: Unblurred, detectors: Sequence[Detector], tar: TarWriter
+) -> Callable[[StretchTask, Callable[[float], None]], _Done]:
+    """Return how a stretch is done from the frames that were kept.
+
+    Raises:
+        NotKeptError: those of the portion, or of one beside it that guards need, cannot be used.
+    """
+    portion = load_frames(unblurred.folder, task.number)
+    kept_of = dict(zip((one.name for one in task.stretches), portion.stretches, strict=True))
+
+    def again(stretch: StretchTask, on_frame: Callable[[float], None]) -> _Done:
+        kept, facts = kept_of[stretch.name], stretch.facts
+        if kept is None:  # damaged: decoding says in what, or ends the work
+            return _do_stretch(stretch, task, detectors, tar, on_frame)
+        if kept.starts is None and kept.ticks != stretch.kept:
+            raise DamagedFramesError(f"{portion.tar} holds other frames than are kept now")
+        places = find_frames(unblurred.folder, task.number, kept, neighbours=stretch.neighbours)
+        record = pass_over(
+            read_frames(places, width=facts.width, height=facts.height, time_base=facts.time_base),
+            kept=kept.ticks,
+            cuts=None,
+            pictures=picture_stage(stretch.name, facts, task.settings, detectors),
+            tar=tar,
+            on_frame=on_frame,
+            notes=lambda: kept.notes,
+            own=range(stretch.stretch.first, stretch.stretch.end) if stretch.neighbours else None,
+            neighbours=stretch.neighbours,
+        )
+        return replace(
+            record, pts=kept.pts, scores=kept.scores, small=kept.small, starts=kept.starts
+        )
+
+    return again
+
+
 def _do_stretch(
     stretch: StretchTask,
     task: PortionTask,
     detectors: Sequence[Detector],
     tar: TarWriter,
-    before_s: float,
-    told: Callable[[float], None],
-) -> StretchRecord | LeftOut:
-    def on_frame(at_s: float) -> None:
-        told(before_s + max(0.0, at_s - stretch.start_s))
-
+    on_frame: Callable[[float], None],
+    writer: FramesWriter | None = None,
+) -> _Done:
     def attempt(one: StretchTask) -> StretchRecord:
         tar.back_to(mark)
         stage = picture_stage(one.name, one.facts, task.settings, detectors)
+        if writer is not None and task.unblurred is not None:
+            writer.begin_stretch(one.name, task.unblurred.sizes(one.facts, task.settings))
         with VideoReader(one.facts, threads=task.decoder_threads) as reader:
-            return _pass(one, task.settings, reader, stage, tar, on_frame)
+            return _pass(one, task.settings, reader, stage, tar, on_frame, writer)
 
-    mark = tar.mark()
-    try:
+    def decode() -> StretchRecord:
         if not stretch.decoded:
             try:
                 return attempt(stretch)
@@ -168,11 +263,20 @@ def _do_stretch(
                     raise
         again = _as_decoded(stretch, task.settings, on_frame)
         return replace(attempt(again), starts=again.starts)
+
+    mark = tar.mark()
+    try:
+        record = decode()
     except WtoursError as fault:
         if not task.skip_bad:
             raise
         tar.back_to(mark)
+        if writer is not None:
+            writer.leave_out()
         return LeftOut(video=stretch.name, reason=fault.message)
+    if writer is not None:
+        writer.end_stretch(record)
+    return record
 
 
 def _as_decoded(
@@ -211,7 +315,9 @@ def _pass(
     stage: PictureStage,
     tar: TarWriter,
     on_frame: Callable[[float], None],
+    writer: FramesWriter | None,
 ) -> StretchRecord:
+    keep = (lambda tick, frame: frame) if writer is None else writer.keep
     record = pass_over(
         _frames(stretch, settings, reader, on_frame),
         kept=stretch.kept,
@@ -222,6 +328,7 @@ def _pass(
         notes=lambda: reader.notes,
         own=range(stretch.stretch.first, stretch.stretch.end),
         neighbours=stretch.neighbours,
+        keep=keep,
     )
     return record if settings.cuts is not None else replace(record, pts=stretch.stretch.pts)
 

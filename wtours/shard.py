@@ -18,7 +18,6 @@ from wtours.ray_executor import run_on_ray
 from wtours.shard_inputs import OnBad, ShardInput, Subset, find_inputs, refuse
 from wtours.shard_plan import (
     SetPlan,
-    differences,
     discard_if_empty,
     existing,
     make_plan,
@@ -27,11 +26,12 @@ from wtours.shard_plan import (
 )
 from wtours.shard_progress import Pace, Progress
 from wtours.shard_sets import SetInputs, group_into_sets
-from wtours.shard_settings import ShardSettings
+from wtours.shard_settings import ShardSettings, differences
 from wtours.shards import open_shards, settle
 from wtours.shards.schema import DatasetRecord
 from wtours.shards.writer import partial_folder
 from wtours.storage import Store, local_folder, open_store
+from wtours.unblurred import make_unblurred_folder, unblurred_folder
 from wtours.video import UnexpectedFramesError
 from wtours.whole_file import file_sha256
 
@@ -56,6 +56,8 @@ class WrittenSet:
     """None where the set stood there already."""
     skipped: bool
     """It stood there already, made from the same video with the same settings."""
+    from_unblurred: int = 0
+    """Number of its portions, a tar each, whose frames were kept before: not decoded again."""
 
     @property
     def size_bytes(self) -> int:
@@ -97,8 +99,10 @@ def shard_videos(
     ray: str | None = None,
     replace: bool = False,
     skip_bad: bool = False,
+    unblurred: str | Path | None = None,
     progress: Progress | None = None,
     checking: Callable[[int, int], None] = lambda looked_at, videos: None,
+    told: Callable[[str], None] = lambda text: None,
 ) -> Written:
     """Write shard sets, each video from a single decode.
 
@@ -120,17 +124,22 @@ def shard_videos(
         replace: make sets anew that are there already.
         skip_bad: leave damaged videos out, and say so in what is returned; otherwise the first ends
             the work.
+        unblurred: folder in which kept frames stay as they are as well, so that a later call with
+            other settings of blurring, and the same folder, decodes nothing; None keeps none.
         progress: called as the work goes on.
         checking: called before it, with how many videos were looked at, and how many there are.
+        told: is given a sentence where unblurred frames that were kept cannot be used.
 
     Raises:
         WtoursError: a video is unusable or slower than the kept rate, a set is there with other
-            settings or of other videos, or the disk is full.
+            settings or of other videos, unblurred frames would lie where sets are published, or the
+            disk is full.
     """
     settings, store = settings or ShardSettings(), open_store(out)
     out = local_folder(out) if store is None else store.staging
     if workers < 1:
         raise WtoursError(f"workers is {workers}", remedy="give 1 or more")
+    kept = None if unblurred is None else unblurred_folder(unblurred, out=out)
     left_out: list[str] = []
     on_bad: OnBad = (lambda fault: left_out.append(fault.message)) if skip_bad else refuse
     inputs = find_inputs(paths, subset=subset, on_bad=on_bad, told=checking)
@@ -145,16 +154,23 @@ def shard_videos(
                 # Held before anything is put right: it may be in another run's hands.
                 held.enter_context(hold(out / group.name, doing="sharded"))
                 settle(out / group.name)
+            if kept is not None:
+                with _told_of_disk(kept, group.text, option="--keep-unblurred"):
+                    make_unblurred_folder(kept)
+                    place = kept / group.name
+                    held.enter_context(hold(place, doing="filled", option="--keep-unblurred"))
             if not replace:
                 _require_same_settings(_there(out / group.name, store), settings)
         for group in groups:
-            with _told_of_disk(out, group.text):
-                begun = _begin(group, out / group.name, settings, replace, skip_bad, store)
+            with _told_of_disk(out, group.text, kept):
+                begun = _begin(
+                    group, out / group.name, settings, replace, skip_bad, store, kept, told
+                )
             if isinstance(begun, SetPlan):
                 plans.append(begun)
             else:
                 sets[group.name] = begun
-        for name, written in _work(plans, workers, ray, progress, on_bad):
+        for name, written in _work(plans, workers, ray, progress, on_bad, told):
             sets[name] = written if store is None else _send(written, store)
     made = tuple(sets[group.name] for group in groups if group.name in sets)
     if left_out and not made:
@@ -217,6 +233,8 @@ def _begin(
     replace: bool,
     skip_bad: bool,
     store: Store | None,
+    unblurred: Path | None,
+    told: Callable[[str], None],
 ) -> WrittenSet | SetPlan:
     """Return the set that is there already, or the plan of what is to be done."""
     hashes = [file_sha256(video.facts.path) for video in group.videos]
@@ -224,7 +242,16 @@ def _begin(
         _require_as_fetched(video, sha256)
     there = None if replace else _there(folder, store)
     if there is None:
-        return make_plan(group, hashes, folder, settings, replace_set=replace, skip_bad=skip_bad)
+        return make_plan(
+            group,
+            hashes,
+            folder,
+            settings,
+            replace_set=replace,
+            skip_bad=skip_bad,
+            unblurred=unblurred,
+            told=told,
+        )
     left_out = {one.video for one in there.record.left_out}
     wanted = {
         video.name: sha256
@@ -262,6 +289,7 @@ def _work(
     ray: str | None,
     progress: Progress | None,
     on_bad: OnBad,
+    told: Callable[[str], None],
 ) -> Iterator[tuple[str, WrittenSet]]:
     """Do what is missing of all plans; yield each one's name and set when it is whole."""
     waiting = {plan.name: plan for plan in plans}
@@ -275,18 +303,18 @@ def _work(
                     if isinstance(fault, UnexpectedFramesError):
                         again.append(waiting.pop(plan.name))
                         continue
-                    with _told_of_disk(plan.partial.folder.parent, plan.text):
+                    with _told_of_disk(plan.partial.folder.parent, plan.text, plan.kept_in):
                         try:
                             if fault is not None:
                                 raise fault
                             if not plan.missing():
-                                yield plan.name, _finish(plan)
+                                yield plan.name, _finish(plan, told)
                                 del waiting[plan.name]
                         except WtoursError as damage:
                             on_bad(damage)
                             waiting.pop(plan.name).partial.discard()
             for plan in again:
-                with _told_of_disk(plan.partial.folder.parent, plan.text):
+                with _told_of_disk(plan.partial.folder.parent, plan.text, plan.kept_in):
                     waiting[plan.name] = plan_from_decoding(plan)
     finally:
         for plan in waiting.values():
@@ -319,8 +347,11 @@ def _rounds(
             yield missing[number][0], fault
 
 
-def _finish(plan: SetPlan) -> WrittenSet:
-    record, pictures, rows, cuts = plan.finish()
+def _finish(plan: SetPlan, told: Callable[[str], None]) -> WrittenSet:
+    portions = plan.load()
+    record, pictures, rows, cuts = plan.finish(portions)
+    for damage in filter(None, (portion.damage for portion in portions)):
+        told(f"{damage}: its frames were decoded again")
     return WrittenSet(
         place=str(plan.partial.folder),
         record=record,
@@ -328,6 +359,7 @@ def _finish(plan: SetPlan) -> WrittenSet:
         rows=rows,
         cuts=cuts,
         skipped=False,
+        from_unblurred=sum(portion.from_unblurred for portion in portions),
     )
 
 
@@ -375,15 +407,20 @@ def _cores() -> int:
 
 
 @contextmanager
-def _told_of_disk(out: Path, text: str) -> Iterator[None]:
+def _told_of_disk(
+    out: Path, text: str, unblurred: Path | None = None, *, option: str = "--out"
+) -> Iterator[None]:
     """Turn a full disk, or a folder that cannot be written to, into a sentence."""
     try:
         yield
     except OSError as fault:
+        named = Path(fault.filename) if isinstance(fault.filename, str) else None
+        if unblurred is not None and named is not None and named.is_relative_to(unblurred):
+            out, option = unblurred, "--keep-unblurred"
         if fault.errno in _NO_FOLDER:
             raise WtoursError(
                 f"{out} cannot be written to ({fault.strerror})",
-                remedy="name another folder with --out",
+                remedy=f"name another folder with {option}",
             ) from fault
         if fault.errno not in _NO_ROOM:
             raise
@@ -391,5 +428,5 @@ def _told_of_disk(out: Path, text: str) -> Iterator[None]:
         raise WtoursError(
             f"{out} has no room left for the pictures of {text}: {free_mb:.0f} MB are free",
             remedy="make room and run the same command again, which goes on from there, or give "
-            "another --out; `--dry-run` says how much is needed",
+            f"another {option}; `--dry-run` says how much is needed",
         ) from fault

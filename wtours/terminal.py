@@ -56,7 +56,8 @@ def print_shard_set(made: "WrittenSet") -> None:
     if made.skipped:
         print(f"{done}, there already")
     else:
-        print(f"{done}, {made.cuts} cuts, {size_text(made.size_bytes)}")
+        again = f", {made.from_unblurred} of them without decoding" if made.from_unblurred else ""
+        print(f"{done}{again}, {made.cuts} cuts, {size_text(made.size_bytes)}")
     notes = [(video.name, text) for video in made.record.videos for text in video.notes]
     for name, text in notes[:_MOST_NOTES]:
         note(name, text)

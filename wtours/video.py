@@ -6,7 +6,7 @@ from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import av
 import numpy as np
@@ -24,6 +24,33 @@ DECODER_THREADS = 4
 _TOLERATED_BACK_S = 1.0
 """Some cameras give single pictures a time that contradicts the order in which the codec shows
 them; those pictures are left out. Further back, the file was put together wrongly."""
+
+
+class Shown(Protocol):
+    """A frame as the stages see it that make pictures: one that was decoded, or kept before."""
+
+    @property
+    def index(self) -> int:
+        """As of `Frame`."""
+
+    @property
+    def pts(self) -> int:
+        """As of `Frame`."""
+
+    @property
+    def pts_s(self) -> float:
+        """As of `Frame`."""
+
+    @property
+    def width(self) -> int:
+        """As of `Frame`."""
+
+    @property
+    def height(self) -> int:
+        """As of `Frame`."""
+
+    def scaled(self, width: int, height: int, /) -> Pixels:
+        """Return (height, width, 3) uint8 RGB, upright."""
 
 
 @dataclass(frozen=True, kw_only=True)
