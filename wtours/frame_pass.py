@@ -12,11 +12,13 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wtours.in_order import InOrder
 from wtours.shards import Cut, JoinedVideo, Stored, VideoRecord, assign_segments, gaps
 from wtours.shards.segments import Ints, nearest_frames
 from wtours.shards.writer import TarWriter
@@ -26,6 +28,7 @@ from wtours.video import Shown
 
 OneFrame = TypeVar("OneFrame", bound=Shown)
 Scored = TypeVar("Scored", contravariant=True)
+Keep = Callable[[int, Shown], Shown]
 
 
 class Scorer(Protocol[Scored]):
@@ -126,7 +129,8 @@ def pass_over(
     notes: Callable[[], Sequence[str]],
     own: range | None = None,
     neighbours: Set[int] = frozenset(),
-    keep: Callable[[int, Shown], Shown] = lambda tick, frame: frame,
+    beside: bool = False,
+    keep: Keep = lambda tick, frame: frame,
 ) -> StretchRecord:
     """Go through the frames of one stretch once, for all stages.
 
@@ -140,34 +144,34 @@ def pass_over(
         notes: asked at the end for what was unusual.
         own: the frames of the stretch; None: all of them.
         neighbours: frames that other stretches keep, and whose faces are covered in this one too.
-        keep: is given each kept frame with its tick, uncovered, and returns what pictures are made
+        beside: make pictures in a thread beside the decoder's.
+        keep: is given the tick of each kept frame, and the frame; returns what pictures are made
             of.
     """
     pts, stored, motion = array("q"), list[Stored](), list[float]()
     first: Thumbnail | None = None
     before: Thumbnail | None = None
 
-    def store(made: MeasuredPicture) -> None:
+    def store(ready: Iterable[MeasuredPicture]) -> None:
         nonlocal first, before
-        stored.append(tar.add(made.picture))
-        motion.append(np.nan if before is None else measure_motion(before, made.thumbnail))
-        before = made.thumbnail
-        first = made.thumbnail if first is None else first
+        for made in ready:
+            stored.append(tar.add(made.picture))
+            motion.append(np.nan if before is None else measure_motion(before, made.thumbnail))
+            before = made.thumbnail
+            first = made.thumbnail if first is None else first
 
-    for frame in frames:
-        if own is None or frame.index in own:
-            pts.append(frame.pts)
-            if cuts is not None:
-                cuts.process_frame(frame)
-            if (tick := kept.get(frame.index)) is not None:
-                for made in pictures.process_frame(tick, keep(tick, frame)):
-                    store(made)
-        elif frame.index in neighbours:
-            for made in pictures.look_at(frame):
-                store(made)
-        on_frame(frame.pts_s)
-    for made in pictures.finish():
-        store(made)
+    with InOrder(beside=beside) as in_order:
+        for frame in frames:
+            if own is None or frame.index in own:
+                pts.append(frame.pts)
+                if cuts is not None:
+                    cuts.process_frame(frame)
+                if frame.index in kept:
+                    in_order(partial(_take, pictures, kept[frame.index], frame, keep, store))
+            elif frame.index in neighbours:
+                in_order(partial(_look, pictures, frame, store))
+            on_frame(frame.pts_s)
+    store(pictures.finish())
     return StretchRecord(
         pts=np.asarray(pts, dtype=np.int64),
         scores=None if cuts is None else cuts.finish(),
@@ -177,6 +181,17 @@ def pass_over(
         thumbnails=None if first is None or before is None else (first, before),
         notes=tuple(notes()),
     )
+
+
+_Store = Callable[[Iterable[MeasuredPicture]], None]
+
+
+def _take(pictures: PictureStage, tick: int, frame: Shown, keep: Keep, store: _Store) -> None:
+    store(pictures.process_frame(tick, keep(tick, frame)))
+
+
+def _look(pictures: PictureStage, frame: Shown, store: _Store) -> None:
+    store(pictures.look_at(frame))
 
 
 def join(

@@ -230,6 +230,7 @@ def _from_unblurred(
             notes=lambda: kept.notes,
             own=range(stretch.stretch.first, stretch.stretch.end) if stretch.neighbours else None,
             neighbours=stretch.neighbours,
+            beside=task.decoder_threads > 1,
         )
         return replace(
             record, pts=kept.pts, scores=kept.scores, small=kept.small, starts=kept.starts
@@ -252,7 +253,7 @@ def _do_stretch(
         if writer is not None and task.unblurred is not None:
             writer.begin_stretch(one.name, task.unblurred.sizes(one.facts, task.settings))
         with VideoReader(one.facts, threads=task.decoder_threads) as reader:
-            return _pass(one, task.settings, reader, stage, tar, on_frame, writer)
+            return _pass(one, task, reader, stage, tar, on_frame, writer)
 
     def decode() -> StretchRecord:
         if not stretch.decoded:
@@ -310,14 +311,14 @@ def _as_decoded(
 
 def _pass(
     stretch: StretchTask,
-    settings: ShardSettings,
+    task: PortionTask,
     reader: VideoReader,
     stage: PictureStage,
     tar: TarWriter,
     on_frame: Callable[[float], None],
     writer: FramesWriter | None,
 ) -> StretchRecord:
-    keep = (lambda tick, frame: frame) if writer is None else writer.keep
+    settings = task.settings
     record = pass_over(
         _frames(stretch, settings, reader, on_frame),
         kept=stretch.kept,
@@ -328,7 +329,8 @@ def _pass(
         notes=lambda: reader.notes,
         own=range(stretch.stretch.first, stretch.stretch.end),
         neighbours=stretch.neighbours,
-        keep=keep,
+        beside=task.decoder_threads > 1,
+        keep=(lambda tick, frame: frame) if writer is None else writer.keep,
     )
     return record if settings.cuts is not None else replace(record, pts=stretch.stretch.pts)
 
