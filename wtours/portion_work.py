@@ -166,7 +166,9 @@ def _fill(
     mark, damage = tar.mark(), ""
     try:
         again = _from_unblurred(task, task.unblurred, detectors, tar)
-        return FinishedPortion(records=_each(task, again, told), tar=None, from_unblurred=True)
+        records = _each(task, again, told)
+        used = any(isinstance(one, StretchRecord) for one in records)
+        return FinishedPortion(records=records, tar=None, from_unblurred=used)
     except NotKeptError as fault:
         tar.back_to(mark)
         damage = str(fault)
@@ -345,10 +347,10 @@ def _frames(
     if stretch.decoded:
         return iter(reader)
     if settings.cuts is not None:
-        return reader.read(stretch.read)
+        return reader.read(stretch.read, noted=stretch.stretch)
     looked_at = stretch.neighbours.union(stretch.kept)
     wanted = frozenset(int(stretch.read.pts[index - stretch.read.first]) for index in looked_at)
-    return reader.read(stretch.read, wanted=wanted, on_other=on_frame)
+    return reader.read(stretch.read, wanted=wanted, on_other=on_frame, noted=stretch.stretch)
 
 
 @contextmanager

@@ -261,6 +261,8 @@ def _begin(
     if {one.name: one.sha256 for one in there.record.videos} != wanted:
         other = "other videos" if group.shared else "another video"
         raise refused(there.place, f"was made from {other} than {group.text}")
+    if unblurred is not None and not (unblurred / group.name).exists():
+        told(f"{there.place} stands already: no frames of it were kept, as --replace would do")
     shutil.rmtree(partial_folder(folder), ignore_errors=True)  # of a replacement given up
     written = WrittenSet(
         place=there.place,

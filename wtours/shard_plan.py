@@ -139,8 +139,8 @@ class SetPlan:
 
     @property
     def kept_in(self) -> Path | None:
-        """The folder of its unblurred frames, where they are kept."""
-        return None if self.unblurred is None else self.unblurred.folder
+        """The folder of the unblurred frames of all sets, where they are kept."""
+        return None if self.unblurred is None else self.unblurred.folder.parent
 
     def load(self) -> list[FinishedPortion]:
         """Read the portions, all of which are done."""

@@ -21,7 +21,7 @@ from wtours.shard_sets import SetInputs
 from wtours.shard_settings import ShardSettings, differences
 from wtours.stages.blur import fit_short_side
 from wtours.storage import local_folder, open_store
-from wtours.unblurred_portion import Size, write_private
+from wtours.unblurred_portion import Size, naming_folder, write_private
 
 README_FILE, FRAMES_FILE = "README.txt", "frames.json"
 _VERSION = 1
@@ -75,10 +75,12 @@ class Unblurred:
     def begin(self, *, decoded: bool) -> "Unblurred":
         """Remove what was kept, and begin anew; return what is begun."""
         begun = replace(self, decoded=decoded)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(mode=0o700)
         values = {"identity": self.identity, "seen": self.seen, "decoded": decoded}
-        write_private(self.folder / FRAMES_FILE, json.dumps(values, indent=1).encode())
+        with naming_folder(self.folder):
+            if self.folder.exists():
+                shutil.rmtree(self.folder)
+            self.folder.mkdir(mode=0o700)
+            write_private(self.folder / FRAMES_FILE, json.dumps(values, indent=1).encode())
         return begun
 
 

@@ -127,7 +127,7 @@ class FramesWriter:
     def __init__(self, folder: Path, number: int) -> None:
         self._folder, self._number = folder, number
         self._part = _part(tar_path(folder, number))
-        with _naming(folder):
+        with naming_folder(folder):
             make_private(self._part)
             self._tar = TarWriter(self._part)
         self._mark = self._tar.mark()
@@ -143,7 +143,7 @@ class FramesWriter:
             sizes: in which its frames are kept.
         """
         self._video, self._sizes, self._frames = video, tuple(sizes), []
-        with _naming(self._folder):
+        with naming_folder(self._folder):
             self._tar.back_to(self._mark)
 
     def keep(self, tick: int, frame: Shown) -> KeptFrame:
@@ -176,13 +176,13 @@ class FramesWriter:
 
     def leave_out(self) -> None:
         """Remove what was kept of a stretch that turned out damaged."""
-        with _naming(self._folder):
+        with naming_folder(self._folder):
             self._tar.back_to(self._mark)
         self._stretches.append(None)
 
     def finish(self) -> None:
         """Put the tar and then the record in their places."""
-        with _naming(self._folder):
+        with naming_folder(self._folder):
             self._tar.end()
             put_in_place(self._part, tar_path(self._folder, self._number))
             write_private(record_path(self._folder, self._number), _to_bytes(self._stretches))
@@ -193,9 +193,9 @@ class FramesWriter:
         self._part.unlink(missing_ok=True)
 
     def _add(self, tick: int, size: Size, image: Pixels) -> KeptPicture:
-        content, kind = _encoded(image)
+        content, kind = encoded(image)
         name = f"{self._video}/{tick:08d}.{size[0]}x{size[1]}.{kind}"
-        with _naming(self._folder):
+        with naming_folder(self._folder):
             offset = self._tar.add_member(name, content)
         return KeptPicture(
             width=size[0],
@@ -306,10 +306,10 @@ def _picture(file: BinaryIO, tar: Path, place: KeptPicture) -> Pixels:
         raise DamagedFramesError(f"{tar} cannot be read ({fault.strerror})") from fault
     if len(content) != place.size or zlib.crc32(content) != place.crc32:
         raise DamagedFramesError(f"{tar} was altered")
-    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+    return decoded(content)
 
 
-def _encoded(image: Pixels) -> tuple[bytes, str]:
+def encoded(image: Pixels) -> tuple[bytes, str]:
     """Return an (H, W, 3) RGB picture without loss, and the ending of its file's name.
 
     WebP takes 0.7 of what PNG does, and about twice the time (measured on a kitchen and a garden:
@@ -321,6 +321,11 @@ def _encoded(image: Pixels) -> tuple[bytes, str]:
         return stream.getvalue(), "png"
     picture.save(stream, "WEBP", lossless=True, quality=0, method=1)
     return stream.getvalue(), "webp"
+
+
+def decoded(content: bytes) -> Pixels:
+    """Return the (H, W, 3) RGB picture that was encoded."""
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
 
 
 def _to_bytes(stretches: Sequence[KeptStretch | None]) -> bytes:
@@ -386,7 +391,7 @@ def _part(path: Path) -> Path:
 
 
 @contextmanager
-def _naming(folder: Path) -> Iterator[None]:
+def naming_folder(folder: Path) -> Iterator[None]:
     """Have a disk's faults name the folder: they do not where a file is full."""
     try:
         yield

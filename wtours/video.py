@@ -158,6 +158,7 @@ class VideoReader:
         *,
         wanted: Collection[int] | None = None,
         on_other: Callable[[float], None] = lambda time_s: None,
+        noted: Stretch | None = None,
     ) -> Iterator[Frame]:
         """Give the frames of a stretch, `index` being that among all frames of the video.
 
@@ -167,6 +168,7 @@ class VideoReader:
                 None: all of the stretch.
             on_other: called with the time in seconds of each picture that is decoded for others;
                 may raise, to stop.
+            noted: the part of it that `notes` speak of; all of it where None.
 
         Raises:
             UnexpectedFramesError: other frames come than the packets announced, or decoding cannot
@@ -182,18 +184,20 @@ class VideoReader:
         }
         if not waiting:
             return
+        spoken_of, noted_first = noted or stretch, False
         for decoded, pts in self._within(stretch, self._packets_of(stretch, waiting)):
             if wanted is not None and pts not in wanted:
                 on_other(float(pts * self.time_base))
                 continue
             if pts <= self._last_pts:
-                self._leave_out(pts)
+                self._leave_out(pts, noted=spoken_of.holds(pts))
                 continue
             if pts not in waiting:
                 raise UnexpectedFramesError
             self._require_sound(decoded, pts)
-            if self._last_pts < 0:
+            if not noted_first and spoken_of.holds(pts):
                 self._note_first(decoded)
+                noted_first = True
             self._last_pts = pts
             yield self._frame(decoded, waiting.pop(pts), pts)
         if waiting:
@@ -274,7 +278,7 @@ class VideoReader:
             self._note_first(decoded)
         return int(pts) - self._first_pts
 
-    def _leave_out(self, pts: int) -> None:
+    def _leave_out(self, pts: int, *, noted: bool = True) -> None:
         """Count a picture whose time is not after that of the one shown before it."""
         before_s, after_s = (float(t * self.time_base) for t in (self._last_pts, pts))
         if before_s - after_s > _TOLERATED_BACK_S:
@@ -282,7 +286,7 @@ class VideoReader:
                 f"{self.path}: time goes backwards, from {before_s:.3f} s to {after_s:.3f} s",
                 remedy="fetch or record it again, or cut it into two files at that place",
             )
-        self._left_out += 1
+        self._left_out += noted
 
     def _frame(self, decoded: Any, index: int, pts: int) -> Frame:
         settle_matrix(decoded, self.path)
