@@ -157,7 +157,8 @@ def unblurred_folder(folder: str | Path, *, out: Path) -> Path:
             f"unblurred frames in {folder} would be published with the shard sets in {out}",
             remedy="name a folder beside it with --keep-unblurred",
         )
-    if path.is_dir() and any(path.iterdir()) and not _is_ours(path):
+    begun = {f"{README_FILE}.part"}  # all that a run leaves that is killed at its beginning
+    if path.is_dir() and {one.name for one in path.iterdir()} - begun and not _is_ours(path):
         raise WtoursError(
             f"{folder} holds something else than unblurred frames",
             remedy="name an empty or a new folder with --keep-unblurred",

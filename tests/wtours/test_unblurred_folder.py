@@ -162,7 +162,7 @@ def test_nothing_takes_it_for_a_shard_set(
     for path in (kept, kept / "walk"):
         with pytest.raises(ShardError, match="holds no shard set"):
             open_shards(path)
-        for words in (["card", path], ["audit", path], ["analyze", path]):
+        for words in (["card", path], ["audit", path], ["analyze", "--shards", path]):
             status, _, said = command(main, *words)
             assert (status, "holds no shard set" in said) == (2, True), said
 
