@@ -96,10 +96,12 @@ class Failing:
         self.put, self.first, self.times, self.sent = system.put_file, first, times, list[str]()
 
     def __call__(self, local: str, path: str, **options: Any) -> None:
-        if len(self.sent) >= self.first and self.times > 0:
+        trial = Path(path).name.startswith(".wtours-")
+        if not trial and len(self.sent) >= self.first and self.times > 0:
             self.times -= 1
             raise OSError("the connection broke")
-        self.sent.append(Path(path).name)
+        if not trial:
+            self.sent.append(Path(path).name)
         self.put(local, path, **options)
 
 
