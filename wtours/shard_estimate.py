@@ -1,30 +1,18 @@
 """What sharding would give and take, before it is done: `wtours shard --dry-run`.
 
-Times and sizes are measured on the first frames of each video and on a few pictures spread over it.
+Pictures are counted from the time stamps, exactly; times and sizes are those of short parts.
 """
 
-import time
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
+from math import ceil
 from pathlib import Path
-from statistics import fmean, median
 
-from wtours.shard import require_rate
+from wtours.measured_pass import measure_pass
+from wtours.shard import default_workers, require_rate
 from wtours.shard_inputs import ShardInput, Subset, find_inputs
 from wtours.shard_settings import ShardSettings
-from wtours.shards import Picture
-from wtours.stages.cuts import CutStage
-from wtours.stretch_work import picture_stage
-from wtours.video import Frame, VideoReader, open_video
-
-_WARM_UP_FRAMES = 12
-"""The first frames take longer: the decoder's threads start, and its queue fills."""
-_MEASURED_FRAMES = 120
-_MEASURED_S = 2.0
-_MEASURED_PLACES = (0.1, 0.3, 0.5, 0.7, 0.9)
-"""Shares of the video at which a picture is made."""
-_TAR_BLOCK_BYTES = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +23,14 @@ class VideoEstimate:
     path: Path
     duration_s: float
     frames: int
-    """To decode."""
+    """To decode, at the most: all for cuts; otherwise, of each group of pictures, those up to the
+    last kept one, of which some are left out again where the codec allows it."""
     pictures: int
-    """To keep, about."""
+    """To keep."""
     size_bytes: int
     """Of the tars, about."""
     work_s: float
-    """Of computing, about, on this machine."""
+    """That this takes, about, on this machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +41,7 @@ class Estimate:
 
     @property
     def pictures(self) -> int:
-        """To keep, about."""
+        """To keep."""
         return sum(video.pictures for video in self.videos)
 
     @property
@@ -62,7 +51,7 @@ class Estimate:
 
     @property
     def work_s(self) -> float:
-        """Of computing, about, on this machine."""
+        """That all takes, about, on this machine."""
         return sum(video.work_s for video in self.videos)
 
 
@@ -71,8 +60,15 @@ def estimate(
     *,
     settings: ShardSettings | None = None,
     subset: Subset | None = None,
+    workers: int | None = None,
 ) -> Estimate:
     """Return what `shard_videos` would write; nothing is written.
+
+    Args:
+        paths: videos, and folders of them.
+        settings: what is kept, and how; the defaults where None.
+        subset: take only some of the videos.
+        workers: processes that would work at once; those of `default_workers` where None.
 
     Raises:
         WtoursError: a video is unusable, or slower than the kept rate.
@@ -81,63 +77,31 @@ def estimate(
     inputs = find_inputs(paths, subset=subset)
     for video in inputs:
         require_rate(video, settings)
-    return Estimate(videos=tuple(_estimate_one(video, settings) for video in inputs))
-
-
-def _estimate_one(video: ShardInput, settings: ShardSettings) -> VideoEstimate:
-    facts = video.facts
-    with open_video(facts.path, facts=facts) as reader:
-        frame_s = _seconds_a_frame(reader, settings)
-        stage = picture_stage(video.name, facts, settings)
-        frames = _spread_frames(reader)
-        stage.process_alone(0, frames[0])  # the detector's first picture takes longer
-        made, times_s = [], []
-        for frame in frames:
-            begin_s = time.perf_counter()
-            made.append(stage.process_alone(0, frame).picture)
-            times_s.append(time.perf_counter() - begin_s)
-    pictures = facts.packets
-    if settings.kept_fps is not None:
-        # The last tick is at most half a tick after the last frame.
-        last_s = facts.duration_s - 1 / float(facts.average_rate)
-        pictures = min(pictures, int(last_s * float(settings.kept_fps) + 0.5) + 1)
-    return VideoEstimate(
-        name=video.name,
-        path=facts.path,
-        duration_s=facts.duration_s,
-        frames=facts.packets,
-        pictures=pictures,
-        size_bytes=round(pictures * fmean(_bytes_in_tar(picture) for picture in made)),
-        work_s=facts.packets * frame_s + pictures * median(times_s),
+    stretches = sum(_stretches(video, settings) for video in inputs)
+    at_once = max(1, min(workers if workers is not None else default_workers(), stretches))
+    return Estimate(
+        videos=tuple(_estimate_one(video, settings, at_once=at_once) for video in inputs)
     )
 
 
-def _seconds_a_frame(reader: VideoReader, settings: ShardSettings) -> float:
-    """Return the time to decode a frame and to score it for cuts."""
-    cuts = CutStage() if settings.cuts is not None else None
-    warm = min(_WARM_UP_FRAMES, reader.facts.packets // 2)
-    begin_s, count = time.perf_counter(), 0
-    for number, frame in enumerate(islice(reader, warm + _MEASURED_FRAMES)):
-        if cuts is not None:
-            cuts.process_frame(frame)
-        if number < warm:
-            begin_s = time.perf_counter()
-            continue
-        count += 1
-        if time.perf_counter() - begin_s > _MEASURED_S:
-            break
-    return (time.perf_counter() - begin_s) / max(1, count)
+def _estimate_one(video: ShardInput, settings: ShardSettings, *, at_once: int) -> VideoEstimate:
+    expected = measure_pass(video, settings, threads=max(1, _cores() // at_once))
+    work_s = expected.work_s + _stretches(video, settings) * expected.opening_s
+    return VideoEstimate(
+        name=video.name,
+        path=video.facts.path,
+        duration_s=video.facts.duration_s,
+        frames=expected.frames,
+        pictures=expected.pictures,
+        size_bytes=round(expected.pictures * expected.picture_bytes),
+        work_s=work_s / at_once,
+    )
 
 
-def _spread_frames(reader: VideoReader) -> list[Frame]:
-    frames = []
-    for share in _MEASURED_PLACES:
-        reader.seek(share * reader.facts.duration_s)
-        frames += list(islice(reader, 1))
-    return frames
+def _stretches(video: ShardInput, settings: ShardSettings) -> int:
+    """Return about how many stretches a video has."""
+    return ceil(video.facts.duration_s / settings.tar_s)
 
 
-def _bytes_in_tar(picture: Picture) -> int:
-    """Return what a picture takes in a tar: two members with headers, in whole blocks."""
-    members = (len(picture.jpeg), len(picture.to_json()))
-    return sum((2 + (size - 1) // _TAR_BLOCK_BYTES) * _TAR_BLOCK_BYTES for size in members)
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
