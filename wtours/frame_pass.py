@@ -93,6 +93,9 @@ class StretchRecord:
     """Of its first and its last picture; None without pictures."""
     notes: tuple[str, ...]
     """What is unusual, sentences."""
+    starts: Ints | None = None
+    """Time stamps of keyframes, where the frames of a whole video are not those that its packets
+    announce."""
 
 
 def pass_over(

@@ -12,13 +12,13 @@ from statistics import fmean, median
 import numpy as np
 
 from wtours.frame_pass import Sampling, sample
+from wtours.portion_work import picture_stage
 from wtours.shard_inputs import ShardInput
 from wtours.shard_settings import ShardSettings
 from wtours.shards import Picture
 from wtours.shards.segments import Ints
 from wtours.stages.cuts import CutStage
 from wtours.stages.picture import PictureStage
-from wtours.stretch_work import picture_stage
 from wtours.stretches import Stretch, Timeline, stretches_from
 from wtours.video import Frame, UnexpectedFramesError, VideoReader
 

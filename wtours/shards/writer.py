@@ -29,6 +29,7 @@ from wtours.shards.schema import (
     VERSION,
     Cut,
     DatasetRecord,
+    LeftOut,
     Picture,
     TarRecord,
     VideoRecord,
@@ -73,6 +74,17 @@ class TarWriter:
             size=len(picture.jpeg),
             crc32=zlib.crc32(picture.jpeg),
         )
+
+    def mark(self) -> tuple[int, int]:
+        """Return where the tar ends now, for `back_to`."""
+        return self._stream.tell(), self._pictures
+
+    def back_to(self, mark: tuple[int, int]) -> None:
+        """Take away what was appended since a mark."""
+        end, self._pictures = mark
+        if self._stream.tell() != end:
+            self._stream.seek(end)
+            self._stream.truncate()
 
     def close(self) -> TarRecord:
         """End the tar, put it on the disk, and return its record."""
@@ -154,6 +166,7 @@ class PartialSet:
         tars: Sequence[TarRecord],
         *,
         settings: Mapping[str, Any],
+        left_out: Sequence[LeftOut] = (),
     ) -> DatasetRecord:
         """Write tables, attribution and record, and give the folder its final name.
 
@@ -161,6 +174,7 @@ class PartialSet:
             videos: what stands in the index.
             tars: those in the folder, in order; whatever else is in it is removed.
             settings: for the record.
+            left_out: videos that are not in it although they were asked for.
         """
         records = tuple(video.record for video in videos)
         _write_table(self.path / INDEX_FILE, _index_table(videos))
@@ -174,6 +188,7 @@ class PartialSet:
             tables={name: file_sha256(self.path / name) for name in (INDEX_FILE, CUTS_FILE)},
             documents={ATTRIBUTION_FILE: sha256(page).hexdigest()},
             software={name: version(name) for name in SOFTWARE},
+            left_out=tuple(left_out),
         )
         write_durably(self.path / RECORD_FILE, record.to_json().encode())
         known = {RECORD_FILE, INDEX_FILE, CUTS_FILE, ATTRIBUTION_FILE, *(tar.name for tar in tars)}
