@@ -5,13 +5,14 @@ through the same stages. What was measured counts for the whole by the frames th
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
 
 import numpy as np
 
-from wtours.frame_pass import Sampling, sample
+from wtours.detectors.detector import Detector
+from wtours.frame_pass import sample
 from wtours.portion_work import picture_stage
 from wtours.shard_inputs import ShardInput
 from wtours.shard_settings import ShardSettings
@@ -32,26 +33,25 @@ _TAR_BLOCK_BYTES = 512
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasuredPass:
-    """What the pass over a whole video would be, judged by its parts."""
+class CountedPass:
+    """What the pass over a video goes over, known without decoding."""
 
-    frames: int
-    """Passed by the decoder, at the most."""
-    pictures: int
-    """Kept."""
+    frames: Ints
+    """(F + 1,) how many frames before each the decoder passes, at the most."""
+    kept: Ints
+    """(m,) numbers of the frames that are kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredPass:
+    """What frames and pictures take, judged by parts of a video."""
+
     frame_s: float
-    """Time that one of the frames takes, scored for cuts if cuts are found."""
+    """Time that one of the counted frames takes, scored for cuts if cuts are found."""
     picture_s: float
     """Time that one of the pictures takes."""
     picture_bytes: float
     """Of one picture in a tar."""
-    opening_s: float
-    """Time to load the detectors, which every stretch takes."""
-
-    @property
-    def work_s(self) -> float:
-        """Time for the whole video, without what every stretch takes."""
-        return self.frames * self.frame_s + self.pictures * self.picture_s
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,71 +64,71 @@ class _Part:
     pictures_s: tuple[float, ...]
 
 
-def measure_pass(video: ShardInput, settings: ShardSettings, *, threads: int) -> MeasuredPass:
+def count_pass(video: ShardInput, settings: ShardSettings) -> CountedPass:
+    """Count the frames that the pass would decode and keep.
+
+    For cuts all are decoded; otherwise, from each keyframe, those up to the last kept frame before
+    the next keyframe. Some of these are left out as well: that shows in the time of the others.
+    """
+    timeline = video.timeline
+    kept = sample(
+        timeline.pts,
+        time_base=video.facts.time_base,
+        fps=settings.kept_fps,
+        keyframes=timeline.starts if settings.sampling == "keyframes" else None,
+    ).kept
+    passed = np.ones(len(timeline.pts), dtype=np.int64)
+    if settings.cuts is None:
+        groups = np.searchsorted(timeline.starts, timeline.pts, side="right")
+        following = np.searchsorted(kept, np.arange(len(passed)))
+        passed[following == len(kept)] = 0
+        within = following < len(kept)
+        passed[within] = groups[kept[following[within]]] == groups[within]
+    frames = np.concatenate([[0], np.cumsum(passed)]).astype(np.int64)
+    return CountedPass(frames=frames, kept=kept)
+
+
+def measure_pass(
+    video: ShardInput,
+    counted: CountedPass,
+    settings: ShardSettings,
+    *,
+    detectors: Sequence[Detector],
+    threads: int,
+) -> MeasuredPass:
     """Go over a few parts of a video, some seconds in all.
 
     Args:
         video: which.
+        counted: what `count_pass` gave.
         settings: what is kept of it, and how.
+        detectors: of faces and plates; none where faces are not covered.
         threads: threads of the decoder, as many as the pass would have.
 
     Raises:
         WtoursError: a picture is damaged.
     """
-    sampling = _sampling(video, settings)
-    counted = _counted(video.timeline, sampling.kept, settings)
-    begin_s = time.perf_counter()
-    stage = picture_stage(video.name, video.facts, settings)
-    opening_s = time.perf_counter() - begin_s
+    stage = picture_stage(video.name, video.facts, settings, detectors)
     parts, decoded_anew = list[_Part](), False
-    for stretch in _parts(video.timeline, sampling.kept):
+    for part in _parts(video.timeline, counted.kept):
         with VideoReader(video.facts, threads=threads) as reader:
-            frames = _frames(reader, stretch, sampling.kept, settings)
+            frames = _frames(reader, part, counted.kept, settings)
             try:
-                parts.append(_go(frames, stretch, sampling.kept, counted, settings, stage))
+                parts.append(_go(frames, part, counted, settings, stage))
             except UnexpectedFramesError:
                 continue
     if not parts:
         # The pass will find the same, and decode it twice: for its frames, and for pictures.
-        decoded_anew, counted = True, np.arange(len(counted))
+        decoded_anew, every = True, np.arange(len(counted.frames))
         (whole,) = stretches_from(video.timeline, [0])
         with VideoReader(video.facts, threads=threads) as reader:
-            parts = [_go(iter(reader), whole, sampling.kept, counted, settings, stage)]
+            parts = [_go(iter(reader), whole, replace(counted, frames=every), settings, stage)]
     frame_s = sum(part.frames_s for part in parts) / sum(part.frames for part in parts)
     return MeasuredPass(
-        frames=int(counted[-1]),
-        pictures=len(sampling.kept),
         frame_s=2 * frame_s if decoded_anew else frame_s,
         picture_s=median(time_s for part in parts for time_s in part.pictures_s),
         picture_bytes=fmean(_bytes_in_tar(one) for part in parts for one in part.pictures),
-        opening_s=opening_s,
     )
-
-
-def _sampling(video: ShardInput, settings: ShardSettings) -> Sampling:
-    return sample(
-        video.timeline.pts,
-        time_base=video.facts.time_base,
-        fps=settings.kept_fps,
-        keyframes=video.timeline.starts if settings.sampling == "keyframes" else None,
-    )
-
-
-def _counted(timeline: Timeline, kept: Ints, settings: ShardSettings) -> Ints:
-    """Return (F + 1,) how many frames before each the decoder passes, at the most.
-
-    For cuts all of them; otherwise, from each keyframe, those up to the last kept frame before the
-    next keyframe. Some of these are left out as well: that shows in the time of the others.
-    """
-    numbers = np.arange(len(timeline.pts))
-    passed = np.ones(len(numbers), dtype=np.int64)
-    if settings.cuts is None:
-        groups = np.searchsorted(timeline.starts, timeline.pts, side="right")
-        following = np.searchsorted(kept, numbers)
-        passed[following == len(kept)] = 0
-        within = following < len(kept)
-        passed[within] = groups[kept[following[within]]] == groups[within]
-    return np.concatenate([[0], np.cumsum(passed)]).astype(np.int64)
 
 
 def _parts(timeline: Timeline, kept: Ints) -> list[Stretch]:
@@ -159,8 +159,7 @@ def _frames(
 def _go(
     frames: Iterator[Frame],
     part: Stretch,
-    kept: Ints,
-    counted: Ints,
+    counted: CountedPass,
     settings: ShardSettings,
     stage: PictureStage,
 ) -> _Part:
@@ -169,14 +168,14 @@ def _go(
     The clock starts with the second frame, if there is one: by then the decoder's threads are busy.
     """
     cuts = CutStage() if settings.cuts is not None else None
-    wanted, pictures, pictures_s = set(kept.tolist()), list[Picture](), list[float]()
+    wanted, pictures, pictures_s = set(counted.kept.tolist()), list[Picture](), list[float]()
     begin_s, aside_s = time.perf_counter(), 0.0
-    passed = [(int(counted[part.first]), 0.0)]
+    passed = [(int(counted.frames[part.first]), 0.0)]
     for frame in frames:
         if cuts is not None:
             cuts.process_frame(frame)
         passed_s = time.perf_counter() - begin_s
-        passed.append((int(counted[frame.index + 1]), passed_s - aside_s))
+        passed.append((int(counted.frames[frame.index + 1]), passed_s - aside_s))
         if frame.index in wanted:
             if not pictures:
                 stage.process_alone(0, frame)  # a detector's first picture takes longer

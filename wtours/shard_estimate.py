@@ -4,15 +4,19 @@ Pictures are counted from the time stamps, exactly; times and sizes are those of
 """
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
+from statistics import fmean
 
-from wtours.measured_pass import measure_pass
+from wtours.measured_pass import CountedPass, MeasuredPass, count_pass, measure_pass
 from wtours.shard import default_workers, require_rate
 from wtours.shard_inputs import ShardInput, Subset, find_inputs
 from wtours.shard_settings import ShardSettings
+
+_MEASURED_ALIKE = 5
+"""Of videos of one codec and size so many are measured; they stand for the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +42,8 @@ class Estimate:
     """What to expect of all videos."""
 
     videos: tuple[VideoEstimate, ...]
+    opening_s: float
+    """That loading the detectors takes, which is done for every tar."""
 
     @property
     def pictures(self) -> int:
@@ -52,7 +58,7 @@ class Estimate:
     @property
     def work_s(self) -> float:
         """That all takes, about, on this machine."""
-        return sum(video.work_s for video in self.videos)
+        return self.opening_s + sum(video.work_s for video in self.videos)
 
 
 def estimate(
@@ -77,30 +83,43 @@ def estimate(
     inputs = find_inputs(paths, subset=subset)
     for video in inputs:
         require_rate(video, settings)
-    stretches = sum(_stretches(video, settings) for video in inputs)
-    at_once = max(1, min(workers if workers is not None else default_workers(), stretches))
-    return Estimate(
-        videos=tuple(_estimate_one(video, settings, at_once=at_once) for video in inputs)
-    )
+    tars = max(1, round(sum(video.facts.duration_s for video in inputs) / settings.tar_s))
+    at_once = max(1, min(workers if workers is not None else default_workers(), tars))
+    begin_s = time.perf_counter()
+    detectors = settings.blur.open_detectors() if settings.blur is not None else ()
+    opening_s = time.perf_counter() - begin_s
+    measured: dict[tuple[str, int, int], list[MeasuredPass]] = {}
+    videos = []
+    for video in inputs:
+        facts, counted = video.facts, count_pass(video, settings)
+        alike = measured.setdefault((facts.codec, facts.width, facts.height), [])
+        if len(alike) < _MEASURED_ALIKE:
+            threads = max(1, _cores() // at_once)
+            alike.append(
+                measure_pass(video, counted, settings, detectors=detectors, threads=threads)
+            )
+            expected = _expected(video, counted, alike[-1:], at_once=at_once)
+        else:
+            expected = _expected(video, counted, alike, at_once=at_once)
+        videos.append(expected)
+    return Estimate(videos=tuple(videos), opening_s=tars * opening_s / at_once)
 
 
-def _estimate_one(video: ShardInput, settings: ShardSettings, *, at_once: int) -> VideoEstimate:
-    expected = measure_pass(video, settings, threads=max(1, _cores() // at_once))
-    work_s = expected.work_s + _stretches(video, settings) * expected.opening_s
+def _expected(
+    video: ShardInput, counted: CountedPass, measured: Sequence[MeasuredPass], *, at_once: int
+) -> VideoEstimate:
+    frames, pictures = int(counted.frames[-1]), len(counted.kept)
+    picture_bytes = fmean(one.picture_bytes for one in measured)
+    work_s = fmean(frames * one.frame_s + pictures * one.picture_s for one in measured)
     return VideoEstimate(
         name=video.name,
         path=video.facts.path,
         duration_s=video.facts.duration_s,
-        frames=expected.frames,
-        pictures=expected.pictures,
-        size_bytes=round(expected.pictures * expected.picture_bytes),
+        frames=frames,
+        pictures=pictures,
+        size_bytes=round(pictures * picture_bytes),
         work_s=work_s / at_once,
     )
-
-
-def _stretches(video: ShardInput, settings: ShardSettings) -> int:
-    """Return about how many stretches a video has."""
-    return ceil(video.facts.duration_s / settings.tar_s)
 
 
 def _cores() -> int:

@@ -4,15 +4,17 @@ import time
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.video_making import panned, write_video
-from wtours.measured_pass import measure_pass
+from wtours import shard_estimate
+from wtours.measured_pass import MeasuredPass, count_pass, measure_pass
 from wtours.shard import shard_videos
 from wtours.shard_estimate import estimate
-from wtours.shard_inputs import find_inputs
+from wtours.shard_inputs import ShardInput, find_inputs
 from wtours.shard_settings import ShardSettings
 from wtours.shards import open_shards
 from wtours.stages.cuts import CutStage
@@ -90,8 +92,11 @@ def test_packets_that_announce_other_frames_count_as_decoded_twice(
         plain(stage, frame)
 
     monkeypatch.setattr(CutStage, "process_frame", slowly)
-    one, two = (measure_pass(it, SETTINGS["cuts"], threads=1) for it in (video, altered))
-    assert (one.frames, one.pictures) == (two.frames, two.pictures)
+    settings = SETTINGS["cuts"]
+    one, two = (
+        measure_pass(it, count_pass(it, settings), settings, detectors=(), threads=1)
+        for it in (video, altered)
+    )
     assert two.frame_s == pytest.approx(2 * one.frame_s, rel=0.5)
 
 
@@ -110,6 +115,28 @@ def test_time_of_many_pictures_is_shared_by_workers(
     alone, shared = (estimate([walk], settings=settings, workers=n).work_s for n in (1, 9))
     assert alone > 60 * 0.02
     assert shared == pytest.approx(alone / 3, rel=0.5)  # of three stretches
+
+
+def test_of_many_alike_five_stand_for_the_others(
+    walk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(8):
+        (tmp_path / f"{number}.mp4").hardlink_to(walk)
+    other = write_video(tmp_path / "other.mp4", [panned(0, i, size=(96, 64)) for i in range(30)])
+    measured: list[Path] = []
+
+    def measure(video: ShardInput, *others: Any, **options: Any) -> MeasuredPass:
+        measured.append(video.facts.path)
+        return measure_pass(video, *others, **options)
+
+    monkeypatch.setattr(shard_estimate, "measure_pass", measure)
+    expected = estimate([tmp_path], settings=PLAIN)
+    assert measured == [*(tmp_path / f"{number}.mp4" for number in range(5)), other]
+    pictures = [one.pictures for one in expected.videos]
+    assert pictures == [13] * 8 + [3]
+    sizes = {one.size_bytes for one in expected.videos[:8]}
+    assert len(sizes) == 1
+    assert all(one.work_s > 0 for one in expected.videos)
 
 
 @pytest.mark.media
