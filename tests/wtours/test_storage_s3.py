@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from tests.video_making import panned, write_video
 from wtours import storage
 from wtours.cli import main
 from wtours.errors import WtoursError
@@ -31,16 +30,11 @@ Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
-def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pictures = [panned(0, i) for i in range(90)]
-    path = tmp_path_factory.mktemp("videos") / "walk.mp4"
-    return write_video(path, pictures, options={"g": "15"})
-
-
-@pytest.fixture(scope="module")
-def here(walk: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def here(panned_walk: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The set as it stands on this machine."""
-    (written,) = shard_videos([walk], out=tmp_path_factory.mktemp("here"), settings=SETTINGS).sets
+    (written,) = shard_videos(
+        [panned_walk], out=tmp_path_factory.mktemp("here"), settings=SETTINGS
+    ).sets
     return {path.name: path.read_bytes() for path in Path(written.place).iterdir()}
 
 
@@ -92,9 +86,9 @@ def content(place: str = "bucket/walks/walk") -> dict[str, bytes]:
 
 
 def test_set_in_a_bucket_equals_the_one_here(
-    walk: Path, here: dict[str, bytes], door: Door, tmp_path: Path
+    panned_walk: Path, here: dict[str, bytes], door: Door, tmp_path: Path
 ) -> None:
-    (written,) = shard_videos([walk], out=ADDRESS, settings=SETTINGS).sets
+    (written,) = shard_videos([panned_walk], out=ADDRESS, settings=SETTINGS).sets
     assert written.place == f"{ADDRESS}/walk"
     assert content() == here
     assert door.put()[-1] == "dataset.json"
@@ -103,9 +97,9 @@ def test_set_in_a_bucket_equals_the_one_here(
 
 
 def test_command_sends_with_two_workers_and_says_there_already_next_time(
-    walk: Path, here: dict[str, bytes], door: Door, command: Command
+    panned_walk: Path, here: dict[str, bytes], door: Door, command: Command
 ) -> None:
-    words = ("shard", walk, "--out", ADDRESS, "--fps", 30, "--short-side", 60, "--no-blur")
+    words = ("shard", panned_walk, "--out", ADDRESS, "--fps", 30, "--short-side", 60, "--no-blur")
     status, out, err = command(main, *words, "--workers", 2)
     assert (status, f"{ADDRESS}/walk: 90 pictures" in out) == (0, True), err
     before = content()
@@ -117,20 +111,20 @@ def test_command_sends_with_two_workers_and_says_there_already_next_time(
 
 @pytest.mark.parametrize("prefix", ["my walks/Zürich/步行", "a+b & c=d;e,f'(g) 100%25 #1"])
 def test_prefix_may_have_spaces_and_odd_letters(
-    walk: Path, here: dict[str, bytes], door: Door, prefix: str
+    panned_walk: Path, here: dict[str, bytes], door: Door, prefix: str
 ) -> None:
-    (written,) = shard_videos([walk], out=f"s3://bucket/{prefix}", settings=SETTINGS).sets
+    (written,) = shard_videos([panned_walk], out=f"s3://bucket/{prefix}", settings=SETTINGS).sets
     assert written.place == f"s3://bucket/{prefix}/walk"
     assert content(f"bucket/{prefix}/walk") == here
-    (again,) = shard_videos([walk], out=f"s3://bucket/{prefix}/", settings=SETTINGS).sets
+    (again,) = shard_videos([panned_walk], out=f"s3://bucket/{prefix}/", settings=SETTINGS).sets
     assert again.skipped
 
 
-def test_missing_bucket_is_told_before_any_work_and_not_made(walk: Path, door: Door) -> None:
+def test_missing_bucket_is_told_before_any_work_and_not_made(panned_walk: Path, door: Door) -> None:
     told: list[float] = []
     with pytest.raises(WtoursError, match=r"s3://buket/walks cannot be used.*bucket.*not exist.*"):
         shard_videos(
-            [walk],
+            [panned_walk],
             out="s3://buket/walks",
             settings=SETTINGS,
             progress=lambda name, done_s, total_s, speed: told.append(done_s),
@@ -147,65 +141,65 @@ def test_missing_bucket_is_told_before_any_work_and_not_made(walk: Path, door: D
     ],
 )
 def test_who_may_not_write_is_told_before_any_work(
-    walk: Path, door: Door, fault: str, methods: list[str]
+    panned_walk: Path, door: Door, fault: str, methods: list[str]
 ) -> None:
     door.refuse = lambda method, path: (403, fault) if method in methods else None
     with pytest.raises(WtoursError, match=r"walks cannot be used.*check whose keys are used"):
-        shard_videos([walk], out=ADDRESS, settings=SETTINGS)
+        shard_videos([panned_walk], out=ADDRESS, settings=SETTINGS)
     door.refuse = lambda method, path: None
     assert content() == {}
 
 
 def test_who_may_write_but_not_remove_can_send(
-    walk: Path, here: dict[str, bytes], door: Door
+    panned_walk: Path, here: dict[str, bytes], door: Door
 ) -> None:
     door.refuse = lambda method, path: (403, "AccessDenied") if method == "DELETE" else None
-    shard_videos([walk], out=ADDRESS, settings=SETTINGS)
+    shard_videos([panned_walk], out=ADDRESS, settings=SETTINGS)
     assert content() == here
 
 
 @pytest.mark.usefixtures("other_client")
 def test_missing_credentials_are_told_with_the_way_to_log_in(
-    walk: Path, door: Door, monkeypatch: pytest.MonkeyPatch, command: Command
+    panned_walk: Path, door: Door, monkeypatch: pytest.MonkeyPatch, command: Command
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    status, _, err = command(main, "shard", walk, "--out", ADDRESS, "--no-blur")
+    status, _, err = command(main, "shard", panned_walk, "--out", ADDRESS, "--no-blur")
     assert (status, "aws configure" in err, "Traceback" in err) == (2, True, False), err
 
 
 @pytest.mark.usefixtures("other_client")
 def test_server_that_is_gone_is_told(
-    walk: Path, door: Door, monkeypatch: pytest.MonkeyPatch
+    panned_walk: Path, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # nobody listens there
     with pytest.raises(WtoursError, match=r"failed 5 times.*the same command again"):
-        shard_videos([walk], out=ADDRESS, settings=SETTINGS)
+        shard_videos([panned_walk], out=ADDRESS, settings=SETTINGS)
 
 
 @pytest.mark.parametrize("refusal", [BROKEN, (503, "ServiceUnavailable")])
 def test_upload_that_fails_twice_and_then_works_is_no_fault(
-    walk: Path, here: dict[str, bytes], door: Door, refusal: tuple[int, str]
+    panned_walk: Path, here: dict[str, bytes], door: Door, refusal: tuple[int, str]
 ) -> None:
     door.break_puts(first=2, times=2, refusal=refusal)
-    shard_videos([walk], out=ADDRESS, settings=SETTINGS)
+    shard_videos([panned_walk], out=ADDRESS, settings=SETTINGS)
     assert content() == here
 
 
 def test_set_is_none_before_its_record_and_goes_on_from_there(
-    walk: Path, here: dict[str, bytes], door: Door
+    panned_walk: Path, here: dict[str, bytes], door: Door
 ) -> None:
     """The uploads break off at each file; every run sends one file more, and none twice."""
     for first in range(len(here)):
         door.break_puts(first=first + 1, times=99, refusal=(500, "InternalError"))
         if first + 1 < len(here):
             with pytest.raises(WtoursError, match="failed 5 times"):
-                shard_videos([walk], out=ADDRESS, settings=SETTINGS)
+                shard_videos([panned_walk], out=ADDRESS, settings=SETTINGS)
             assert len(content()) == first + 1
             assert "dataset.json" not in content()
             assert there() is None
         else:
-            shard_videos([walk], out=ADDRESS, settings=SETTINGS)
+            shard_videos([panned_walk], out=ADDRESS, settings=SETTINGS)
     assert sorted(door.put()) == sorted(here)
     assert content() == here
 
@@ -218,22 +212,22 @@ def there() -> object:
 
 
 def test_file_that_somebody_removed_meanwhile_is_sent_again(
-    walk: Path, here: dict[str, bytes], door: Door
+    panned_walk: Path, here: dict[str, bytes], door: Door
 ) -> None:
     door.break_puts(first=4, times=99, refusal=(500, "InternalError"))
     with pytest.raises(WtoursError, match="failed 5 times"):
-        shard_videos([walk], out=ADDRESS, settings=SETTINGS)
+        shard_videos([panned_walk], out=ADDRESS, settings=SETTINGS)
     door.refuse = lambda method, path: None
     system().rm_file("bucket/walks/walk/walk-000001.tar")
     system().pipe_file("bucket/walks/walk/walk-000002.tar", b"half")
-    shard_videos([walk], out=ADDRESS, settings=SETTINGS)
+    shard_videos([panned_walk], out=ADDRESS, settings=SETTINGS)
     assert content() == here
 
 
 def test_killed_between_two_files_it_goes_on(
-    walk: Path, door: Door, tmp_path: Path, command: Command
+    panned_walk: Path, door: Door, tmp_path: Path, command: Command
 ) -> None:
-    words = ["shard", walk, "--out", ADDRESS, "--fps", 5, "--short-side", 60, "--no-blur"]
+    words = ["shard", panned_walk, "--out", ADDRESS, "--fps", 5, "--short-side", 60, "--no-blur"]
     words += ["--workers", 1]
     run = subprocess.Popen(
         [sys.executable, "-m", "wtours", *map(str, words)], cwd=Path(__file__).parents[2]
@@ -259,9 +253,9 @@ def test_killed_between_two_files_it_goes_on(
     assert not [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
 
 
-def test_notes_of_a_lookup_before_are_forgotten(walk: Path, door: Door) -> None:
+def test_notes_of_a_lookup_before_are_forgotten(panned_walk: Path, door: Door) -> None:
     """Another machine sends a set, or removes one, between two calls in one process."""
-    shard_videos([walk], out=ADDRESS, settings=SETTINGS)
+    shard_videos([panned_walk], out=ADDRESS, settings=SETTINGS)
     assert there() is not None
     system().rm("bucket/walks", recursive=True)
     assert there() is None
