@@ -156,7 +156,7 @@ def _do_stretch(
         tar.back_to(mark)
         stage = picture_stage(one.name, one.facts, task.settings, detectors)
         with VideoReader(one.facts, threads=task.decoder_threads) as reader:
-            return _pass(one, task.settings, reader, stage, tar, on_frame)
+            return _pass(one, task, reader, stage, tar, on_frame)
 
     mark = tar.mark()
     try:
@@ -206,12 +206,13 @@ def _as_decoded(
 
 def _pass(
     stretch: StretchTask,
-    settings: ShardSettings,
+    task: PortionTask,
     reader: VideoReader,
     stage: PictureStage,
     tar: TarWriter,
     on_frame: Callable[[float], None],
 ) -> StretchRecord:
+    settings = task.settings
     record = pass_over(
         _frames(stretch, settings, reader, on_frame),
         kept=stretch.kept,
@@ -222,6 +223,7 @@ def _pass(
         notes=lambda: reader.notes,
         own=range(stretch.stretch.first, stretch.stretch.end),
         neighbours=stretch.neighbours,
+        beside=task.decoder_threads > 1,
     )
     return record if settings.cuts is not None else replace(record, pts=stretch.stretch.pts)
 

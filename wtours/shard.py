@@ -267,13 +267,13 @@ def _work(
     waiting = {plan.name: plan for plan in plans}
     try:
         while waiting:
-            again: list[SetPlan] = []
+            again: dict[str, SetPlan] = {}
             with closing(_rounds(list(waiting.values()), workers, ray, progress)) as ended:
                 for plan, fault in ended:
                     if plan.name not in waiting:
-                        continue  # it has failed before
+                        continue  # it was given up before
                     if isinstance(fault, UnexpectedFramesError):
-                        again.append(waiting.pop(plan.name))
+                        again[plan.name] = plan
                         continue
                     with _told_of_disk(plan.partial.folder.parent, plan.text):
                         try:
@@ -284,10 +284,11 @@ def _work(
                                 del waiting[plan.name]
                         except WtoursError as damage:
                             on_bad(damage)
+                            again.pop(plan.name, None)
                             waiting.pop(plan.name).partial.discard()
-            for plan in again:
+            for name, plan in again.items():
                 with _told_of_disk(plan.partial.folder.parent, plan.text):
-                    waiting[plan.name] = plan_from_decoding(plan)
+                    waiting[name] = plan_from_decoding(plan)
     finally:
         for plan in waiting.values():
             discard_if_empty(plan)

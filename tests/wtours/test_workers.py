@@ -65,6 +65,18 @@ def test_any_number_of_workers_gives_the_same_bytes(
     assert told[-1] == 1
 
 
+@pytest.mark.parametrize("cores", [1, 4])
+def test_any_number_of_cores_gives_the_same_bytes(
+    walk: Path, tmp_path: Path, once: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, cores: int
+) -> None:
+    """With several, pictures are made in a thread beside the decoder's."""
+    from wtours import shard as sharding
+
+    monkeypatch.setattr(sharding, "_cores", lambda: cores)
+    shard_videos([walk], out=tmp_path, settings=SETTINGS)
+    assert content(tmp_path / "walk") == once
+
+
 def test_one_stretch_or_many_give_the_same_index(walk: Path, tmp_path: Path) -> None:
     """Only where a picture lies differs, for there are more tars."""
     long = replace(SETTINGS, tar_s=60.0)
