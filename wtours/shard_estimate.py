@@ -3,13 +3,13 @@
 Pictures are counted from the time stamps, exactly; times and sizes are those of short parts.
 """
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from wtours.executors import usable_cores
 from wtours.measured_pass import CountedPass, MeasuredPass, count_pass, measure_pass
 from wtours.shard import default_workers, require_rate
 from wtours.shard_inputs import ShardInput, Subset, find_inputs
@@ -94,7 +94,7 @@ def estimate(
         facts, counted = video.facts, count_pass(video, settings)
         alike = measured.setdefault((facts.codec, facts.width, facts.height), [])
         if len(alike) < _MEASURED_ALIKE:
-            threads = max(1, _cores() // at_once)
+            threads = max(1, usable_cores() // at_once)
             alike.append(
                 measure_pass(video, counted, settings, detectors=detectors, threads=threads)
             )
@@ -120,7 +120,3 @@ def _expected(
         size_bytes=round(pictures * picture_bytes),
         work_s=work_s / at_once,
     )
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
