@@ -84,18 +84,18 @@ def compare(video: Path, scratch: Path, *, runs: int) -> list[dict[str, Any]]:
     ]
 
 
-def ffmpeg_pictures(facts: VideoFacts, folder: Path) -> list[Path]:
-    """Write a JPEG a second by ffmpeg; return the files in order.
+def ffmpeg_pictures(facts: VideoFacts, folder: Path, *, fps: int = 1) -> list[Path]:
+    """Write `fps` JPEGs a second by ffmpeg; return the files in order.
 
-    `round=up` makes its filter keep the frame at each second, as ours does; by default it keeps one
-    half a second off. The work is the same.
+    `round=up` makes its filter keep the frame at each tick, as ours does; by default it keeps one
+    half a tick off. The work is the same.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     width, height = fit_short_side(facts.width, facts.height, SETTINGS.short_side_px)
     scale = f"scale={width}:-2" if facts.width < facts.height else f"scale=-2:{height}"
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-i", str(facts.path)]
-    command += ["-vf", f"fps=fps=1:round=up,{scale}", "-q:v", "2", str(folder / "%06d.jpg")]
+    command += ["-vf", f"fps=fps={fps}:round=up,{scale}", "-q:v", "2", str(folder / "%06d.jpg")]
     subprocess.run(command, check=True)
     return sorted(folder.iterdir())
 

@@ -12,10 +12,12 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wtours.in_order import InOrder
 from wtours.shards import Cut, JoinedVideo, Stored, VideoRecord, assign_segments, gaps
 from wtours.shards.segments import Ints, nearest_frames
 from wtours.shards.writer import TarWriter
@@ -93,6 +95,9 @@ class StretchRecord:
     """Of its first and its last picture; None without pictures."""
     notes: tuple[str, ...]
     """What is unusual, sentences."""
+    starts: Ints | None = None
+    """Time stamps of keyframes, where the frames of a whole video are not those that its packets
+    announce."""
 
 
 def pass_over(
@@ -106,6 +111,7 @@ def pass_over(
     notes: Callable[[], Sequence[str]],
     own: range | None = None,
     neighbours: Set[int] = frozenset(),
+    beside: bool = False,
 ) -> StretchRecord:
     """Go through the frames of one stretch once, for all stages.
 
@@ -119,32 +125,32 @@ def pass_over(
         notes: asked at the end for what was unusual.
         own: the frames of the stretch; None: all of them.
         neighbours: frames that other stretches keep, and whose faces are covered in this one too.
+        beside: make pictures in a thread beside the decoder's.
     """
     pts, stored, motion = array("q"), list[Stored](), list[float]()
     first: Thumbnail | None = None
     before: Thumbnail | None = None
 
-    def store(made: MeasuredPicture) -> None:
+    def store(ready: Iterable[MeasuredPicture]) -> None:
         nonlocal first, before
-        stored.append(tar.add(made.picture))
-        motion.append(np.nan if before is None else measure_motion(before, made.thumbnail))
-        before = made.thumbnail
-        first = made.thumbnail if first is None else first
+        for made in ready:
+            stored.append(tar.add(made.picture))
+            motion.append(np.nan if before is None else measure_motion(before, made.thumbnail))
+            before = made.thumbnail
+            first = made.thumbnail if first is None else first
 
-    for frame in frames:
-        if own is None or frame.index in own:
-            pts.append(frame.pts)
-            if cuts is not None:
-                cuts.process_frame(frame)
-            if frame.index in kept:
-                for made in pictures.process_frame(kept[frame.index], frame):
-                    store(made)
-        elif frame.index in neighbours:
-            for made in pictures.look_at(frame):
-                store(made)
-        on_frame(frame.pts_s)
-    for made in pictures.finish():
-        store(made)
+    with InOrder(beside=beside) as in_order:
+        for frame in frames:
+            if own is None or frame.index in own:
+                pts.append(frame.pts)
+                if cuts is not None:
+                    cuts.process_frame(frame)
+                if frame.index in kept:
+                    in_order(partial(_take, pictures, kept[frame.index], frame, store))
+            elif frame.index in neighbours:
+                in_order(partial(_look, pictures, frame, store))
+            on_frame(frame.pts_s)
+    store(pictures.finish())
     return StretchRecord(
         pts=np.asarray(pts, dtype=np.int64),
         scores=None if cuts is None else cuts.finish(),
@@ -154,6 +160,17 @@ def pass_over(
         thumbnails=None if first is None or before is None else (first, before),
         notes=tuple(notes()),
     )
+
+
+_Store = Callable[[Iterable[MeasuredPicture]], None]
+
+
+def _take(pictures: PictureStage, tick: int, frame: Frame, store: _Store) -> None:
+    store(pictures.process_frame(tick, frame))
+
+
+def _look(pictures: PictureStage, frame: Frame, store: _Store) -> None:
+    store(pictures.look_at(frame))
 
 
 def join(
@@ -175,10 +192,10 @@ def join(
     """
     pts = np.concatenate([record.pts for record in records])
     found: tuple[Cut, ...] = ()
+    scores = None
     if cuts is not None:
-        found = find_cuts(
-            joined_scores(records), pts, time_base=video.time_base, rate=video.rate, settings=cuts
-        )
+        scores = joined_scores(records)
+        found = find_cuts(scores, pts, time_base=video.time_base, rate=video.rate, settings=cuts)
     cut_frames = np.searchsorted(pts, [cut.pts for cut in found]).astype(np.int64)
     breaks = np.concatenate([cut_frames, gaps(pts, time_base=video.time_base, fps=fps)])
     motion = joined_motion(records)[sampling.rows]
@@ -191,6 +208,7 @@ def join(
         segments=assign_segments(sampling.ticks, sampling.frames, breaks=breaks),
         motion=motion,
         cuts=found,
+        scores=None if scores is None else (pts, scores),
     )
 
 

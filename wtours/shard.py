@@ -3,7 +3,7 @@
 import errno
 import os
 import shutil
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from dataclasses import replace as dataclass_replace
@@ -13,10 +13,11 @@ from pathlib import Path
 from wtours.errors import WtoursError
 from wtours.executors import run_here, run_in_processes
 from wtours.one_run import hold
+from wtours.portion_work import do_portion
 from wtours.ray_executor import run_on_ray
-from wtours.shard_inputs import ShardInput, Subset, find_inputs
+from wtours.shard_inputs import OnBad, ShardInput, Subset, find_inputs, refuse
 from wtours.shard_plan import (
-    VideoPlan,
+    SetPlan,
     differences,
     discard_if_empty,
     existing,
@@ -25,12 +26,12 @@ from wtours.shard_plan import (
     refused,
 )
 from wtours.shard_progress import Pace, Progress
+from wtours.shard_sets import SetInputs, group_into_sets
 from wtours.shard_settings import ShardSettings
 from wtours.shards import open_shards, settle
 from wtours.shards.schema import DatasetRecord
 from wtours.shards.writer import partial_folder
 from wtours.storage import Store, local_folder, open_store
-from wtours.stretch_work import do_stretch
 from wtours.video import UnexpectedFramesError
 from wtours.whole_file import file_sha256
 
@@ -72,6 +73,8 @@ class Written:
     """What a call of `shard_videos` left, in the order of the videos."""
 
     sets: tuple[WrittenSet, ...]
+    left_out: tuple[str, ...] = ()
+    """Why videos are not in them, a sentence each."""
 
     @property
     def pictures(self) -> int:
@@ -93,13 +96,17 @@ def shard_videos(
     workers: int = 1,
     ray: str | None = None,
     replace: bool = False,
+    skip_bad: bool = False,
     progress: Progress | None = None,
+    checking: Callable[[int, int], None] = lambda looked_at, videos: None,
 ) -> Written:
-    """Write one shard set a video, `out/<name>/`, each from a single decode.
+    """Write shard sets, each video from a single decode.
 
-    The work is done in stretches of about a minute; what is done stays, and the next run does what
-    is missing. A set that is there already, from the same video and settings, is left as it is. The
-    bytes do not depend on the number of workers, or on how often the work was interrupted.
+    A video has a set of its own, `out/<name>/`; those of a folder that are shorter than a stretch
+    share one, `out/<folder>/`. The work is done in portions, a tar each, of about a minute; what is
+    done stays, and the next run does what is missing. A set that is there already, from the same
+    videos and settings, is left as it is. The bytes do not depend on the number of workers, or on
+    how often the work was interrupted.
 
     Args:
         paths: videos, and folders of them.
@@ -111,40 +118,66 @@ def shard_videos(
             its own work by `if __name__ == "__main__"`, as multiprocessing asks.
         ray: address of a Ray cluster that does the work instead; `local` starts one here.
         replace: make sets anew that are there already.
+        skip_bad: leave damaged videos out, and say so in what is returned; otherwise the first ends
+            the work.
         progress: called as the work goes on.
+        checking: called before it, with how many videos were looked at, and how many there are.
 
     Raises:
         WtoursError: a video is unusable or slower than the kept rate, a set is there with other
-            settings or of another video, or the disk is full.
+            settings or of other videos, or the disk is full.
     """
     settings, store = settings or ShardSettings(), open_store(out)
     out = local_folder(out) if store is None else store.staging
     if workers < 1:
         raise WtoursError(f"workers is {workers}", remedy="give 1 or more")
-    inputs = find_inputs(paths, subset=subset)
-    for video in inputs:
-        require_rate(video, settings)
+    left_out: list[str] = []
+    on_bad: OnBad = (lambda fault: left_out.append(fault.message)) if skip_bad else refuse
+    inputs = find_inputs(paths, subset=subset, on_bad=on_bad, told=checking)
+    videos = _fitting(inputs, settings, on_bad)
+    groups = group_into_sets(videos, stretch_s=settings.tar_s)
     sets: dict[str, WrittenSet] = {}
-    plans: list[VideoPlan] = []
+    plans: list[SetPlan] = []
     with ExitStack() as held:
-        for video in inputs:
-            with _told_of_disk(out, video):
+        for group in groups:
+            with _told_of_disk(out, group.text):
                 out.mkdir(parents=True, exist_ok=True)
                 # Held before anything is put right: it may be in another run's hands.
-                held.enter_context(hold(out / video.name, doing="sharded"))
-                settle(out / video.name)
+                held.enter_context(hold(out / group.name, doing="sharded"))
+                settle(out / group.name)
             if not replace:
-                _require_same_settings(_there(out / video.name, store), settings)
-        for video in inputs:
-            with _told_of_disk(out, video):
-                there, plan = _begin(video, out / video.name, settings, replace, store)
-            if there is not None:
-                sets[video.name] = there
-            if plan is not None:
-                plans.append(plan)
-        for name, written in _work(plans, workers, ray, progress):
+                _require_same_settings(_there(out / group.name, store), settings)
+        for group in groups:
+            with _told_of_disk(out, group.text):
+                begun = _begin(group, out / group.name, settings, replace, skip_bad, store)
+            if isinstance(begun, SetPlan):
+                plans.append(begun)
+            else:
+                sets[group.name] = begun
+        for name, written in _work(plans, workers, ray, progress, on_bad):
             sets[name] = written if store is None else _send(written, store)
-    return Written(sets=tuple(sets[video.name] for video in inputs))
+    made = tuple(sets[group.name] for group in groups if group.name in sets)
+    if left_out and not made:
+        raise WtoursError(
+            f"no video can be used; the first fault: {left_out[0]}",
+            remedy="fetch or copy them again",
+        )
+    left_out += [one.reason for written in made for one in written.record.left_out]
+    return Written(sets=made, left_out=tuple(left_out))
+
+
+def _fitting(
+    videos: Sequence[ShardInput], settings: ShardSettings, on_bad: OnBad
+) -> list[ShardInput]:
+    fitting = []
+    for video in videos:
+        try:
+            require_rate(video, settings)
+        except WtoursError as fault:
+            on_bad(fault)
+        else:
+            fitting.append(video)
+    return fitting
 
 
 def default_workers() -> int:
@@ -178,20 +211,29 @@ def _there(folder: Path, store: Store | None) -> _There | None:
 
 
 def _begin(
-    video: ShardInput,
+    group: SetInputs,
     folder: Path,
     settings: ShardSettings,
     replace: bool,
+    skip_bad: bool,
     store: Store | None,
-) -> tuple[WrittenSet | None, VideoPlan | None]:
+) -> WrittenSet | SetPlan:
     """Return the set that is there already, or the plan of what is to be done."""
-    sha256 = file_sha256(video.facts.path)
-    _require_as_fetched(video, sha256)
+    hashes = [file_sha256(video.facts.path) for video in group.videos]
+    for video, sha256 in zip(group.videos, hashes, strict=True):
+        _require_as_fetched(video, sha256)
     there = None if replace else _there(folder, store)
     if there is None:
-        return None, make_plan(video, sha256, folder, settings, replace_set=replace)
-    if [one.sha256 for one in there.record.videos] != [sha256]:
-        raise refused(there.place, f"was made from another video than {video.facts.path}")
+        return make_plan(group, hashes, folder, settings, replace_set=replace, skip_bad=skip_bad)
+    left_out = {one.video for one in there.record.left_out}
+    wanted = {
+        video.name: sha256
+        for video, sha256 in zip(group.videos, hashes, strict=True)
+        if video.name not in left_out
+    }
+    if {one.name: one.sha256 for one in there.record.videos} != wanted:
+        other = "other videos" if group.shared else "another video"
+        raise refused(there.place, f"was made from {other} than {group.text}")
     shutil.rmtree(partial_folder(folder), ignore_errors=True)  # of a replacement given up
     written = WrittenSet(
         place=there.place,
@@ -203,7 +245,7 @@ def _begin(
     )
     if store is not None and there.unsent is not None:
         written = _send(dataclass_replace(written, place=str(folder)), store)
-    return written, None
+    return written
 
 
 def _send(written: WrittenSet, store: Store) -> WrittenSet:
@@ -215,60 +257,70 @@ def _send(written: WrittenSet, store: Store) -> WrittenSet:
 
 
 def _work(
-    plans: Sequence[VideoPlan], workers: int, ray: str | None, progress: Progress | None
+    plans: Sequence[SetPlan],
+    workers: int,
+    ray: str | None,
+    progress: Progress | None,
+    on_bad: OnBad,
 ) -> Iterator[tuple[str, WrittenSet]]:
-    """Do what is missing of all plans; yield each video's name and set when it is whole."""
-    waiting = {plan.video.name: plan for plan in plans}
+    """Do what is missing of all plans; yield each one's name and set when it is whole."""
+    waiting = {plan.name: plan for plan in plans}
     try:
         while waiting:
-            again: list[VideoPlan] = []
+            again: dict[str, SetPlan] = {}
             with closing(_rounds(list(waiting.values()), workers, ray, progress)) as ended:
                 for plan, fault in ended:
-                    name = plan.video.name
+                    if plan.name not in waiting:
+                        continue  # it was given up before
                     if isinstance(fault, UnexpectedFramesError):
-                        if name in waiting:
-                            again.append(waiting.pop(name))
+                        again[plan.name] = plan
                         continue
-                    with _told_of_disk(plan.partial.folder.parent, plan.video):
-                        if fault is not None:
-                            raise fault
-                        if name in waiting and not plan.missing():
-                            yield name, _finish(plan)
-                            del waiting[name]
-            for plan in again:
-                with _told_of_disk(plan.partial.folder.parent, plan.video):
-                    waiting[plan.video.name] = plan_from_decoding(plan)
+                    with _told_of_disk(plan.partial.folder.parent, plan.text):
+                        try:
+                            if fault is not None:
+                                raise fault
+                            if not plan.missing():
+                                yield plan.name, _finish(plan)
+                                del waiting[plan.name]
+                        except WtoursError as damage:
+                            on_bad(damage)
+                            again.pop(plan.name, None)
+                            waiting.pop(plan.name).partial.discard()
+            for name, plan in again.items():
+                with _told_of_disk(plan.partial.folder.parent, plan.text):
+                    waiting[name] = plan_from_decoding(plan)
     finally:
         for plan in waiting.values():
             discard_if_empty(plan)
 
 
 def _rounds(
-    plans: Sequence[VideoPlan], workers: int, ray: str | None, progress: Progress | None
-) -> Generator[tuple[VideoPlan, Exception | None], None, None]:
-    """Do every missing stretch once; yield its plan as it ends, and what it raised."""
+    plans: Sequence[SetPlan], workers: int, ray: str | None, progress: Progress | None
+) -> Generator[tuple[SetPlan, Exception | None], None, None]:
+    """Do every missing portion once; yield its plan as it ends, and what it raised."""
     missing = [(plan, number) for plan in plans for number in plan.missing()]
     threads = max(1, _cores() // max(1, min(workers, len(missing))))
     tasks = [plan.task(number, decoder_threads=threads) for plan, number in missing]
-    pace = Pace(missing, progress)
+    lengths = [(plan, task.length_s) for (plan, _), task in zip(missing, tasks, strict=True)]
+    pace = Pace(lengths, progress)
     for plan in plans:
         if not plan.missing():  # all of it was done before, and only the end was missing
             yield plan, None
     if not tasks:
         return
     if ray is not None:
-        run = run_on_ray(tasks, do_stretch, address=ray, told=pace.on_frame)
+        run = run_on_ray(tasks, do_portion, address=ray, told=pace.on_frame)
     elif workers == 1 or len(tasks) == 1:
-        run = run_here(tasks, do_stretch, told=pace.on_frame)
+        run = run_here(tasks, do_portion, told=pace.on_frame)
     else:
-        run = run_in_processes(tasks, do_stretch, workers=workers, told=pace.on_frame)
+        run = run_in_processes(tasks, do_portion, workers=workers, told=pace.on_frame)
     with closing(run) as ended:
         for number, fault in ended:
             pace.on_end(number)
             yield missing[number][0], fault
 
 
-def _finish(plan: VideoPlan) -> WrittenSet:
+def _finish(plan: SetPlan) -> WrittenSet:
     record, pictures, rows, cuts = plan.finish()
     return WrittenSet(
         place=str(plan.partial.folder),
@@ -324,7 +376,7 @@ def _cores() -> int:
 
 
 @contextmanager
-def _told_of_disk(out: Path, video: ShardInput) -> Iterator[None]:
+def _told_of_disk(out: Path, text: str) -> Iterator[None]:
     """Turn a full disk, or a folder that cannot be written to, into a sentence."""
     try:
         yield
@@ -338,8 +390,7 @@ def _told_of_disk(out: Path, video: ShardInput) -> Iterator[None]:
             raise
         free_mb = shutil.disk_usage(out if out.exists() else out.parent).free / 1e6
         raise WtoursError(
-            f"{out} has no room left for the pictures of {video.facts.path}: "
-            f"{free_mb:.0f} MB are free",
+            f"{out} has no room left for the pictures of {text}: {free_mb:.0f} MB are free",
             remedy="make room and run the same command again, which goes on from there, or give "
             "another --out; `--dry-run` says how much is needed",
         ) from fault

@@ -10,12 +10,12 @@ from itertools import islice
 from pathlib import Path
 from statistics import fmean, median
 
+from wtours.portion_work import picture_stage
 from wtours.shard import require_rate
 from wtours.shard_inputs import ShardInput, Subset, find_inputs
 from wtours.shard_settings import ShardSettings
 from wtours.shards import Picture
 from wtours.stages.cuts import CutStage
-from wtours.stretch_work import picture_stage
 from wtours.video import Frame, VideoReader, open_video
 
 _WARM_UP_FRAMES = 12

@@ -3,7 +3,7 @@
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -27,12 +27,23 @@ class ShardInput:
     """One video, checked."""
 
     name: str
-    """Of its shard set and in its keys."""
+    """In its keys, and of its shard set where it has one of its own."""
     facts: VideoFacts
     timeline: Timeline
     """Its frames, as its packets announce them."""
     provenance: dict[str, Any] | None
     attribution: str
+    folder: Path | None = None
+    """In which it was found; None where it was named itself."""
+
+
+OnBad = Callable[[WtoursError], None]
+"""Is told of a video that cannot be used; raises, or returns to have it left out."""
+
+
+def refuse(fault: WtoursError) -> None:
+    """Let no video be left out."""
+    raise fault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,47 +71,68 @@ class Subset:
 
 
 def find_inputs(
-    paths: Sequence[str | Path], *, subset: Subset | None = None
+    paths: Sequence[str | Path],
+    *,
+    subset: Subset | None = None,
+    on_bad: OnBad = refuse,
+    told: Callable[[int, int], None] = lambda looked_at, videos: None,
 ) -> tuple[ShardInput, ...]:
     """Check the videos given, and those in the folders given, and name them.
 
     Args:
         paths: videos, and folders of them.
         subset: take only some; the others are not even looked at.
+        on_bad: is told of each video that is unusable.
+        told: called after each video with how many were looked at, and how many there are.
 
     Raises:
         WtoursError: a path does not exist, a folder has no video, a video is unusable, two would
             have the same name, or all together are shorter than the subset is to be.
     """
-    files = [file for path in paths for file in _files(Path(path))]
-    owners: dict[str, Path] = {}
-    for file in files:
-        name = set_name(file)
-        if name in owners and owners[name] != file:
+    owners: dict[str, _File] = {}
+    for file in (file for path in paths for file in _files(Path(path))):
+        name = set_name(file.path)
+        if name in owners and owners[name].path != file.path:
             raise WtoursError(
-                f"{owners[name]} and {file} would both be called {name}",
+                f"{owners[name].path} and {file.path} would both be called {name}",
                 remedy="rename one of them, or shard them to different --out folders",
             )
-        owners[name] = file
+        owners.setdefault(name, file)
     if subset is None:
-        return tuple(_input(name, file) for name, file in owners.items())
-    taken = {one.name: one for one in _drawn(owners, subset)}
+        return tuple(_inputs(owners, owners, on_bad, told))
+    inputs = _inputs(owners, subset.order(owners), on_bad, told)
+    taken = {one.name: one for one in _drawn(inputs, len(owners), subset)}
     return tuple(taken[name] for name in owners if name in taken)
 
 
-def _drawn(owners: Mapping[str, Path], subset: Subset) -> Iterator[ShardInput]:
+def _drawn(inputs: Iterable[ShardInput], number: int, subset: Subset) -> Iterator[ShardInput]:
     left_s = subset.hours * 3600
-    for name in subset.order(owners):
-        video = _input(name, owners[name])
+    for video in inputs:
         yield video
         left_s -= video.facts.duration_s
         if left_s <= 0:
             return
     have_h = subset.hours - left_s / 3600
     raise WtoursError(
-        f"the {len(owners)} videos last {have_h:.3g} h together, {subset.hours:g} are asked for",
+        f"the {number} videos last {have_h:.3g} h together, {subset.hours:g} are asked for",
         remedy=f"give --hours {have_h:.3g} or less, or more videos",
     )
+
+
+def _inputs(
+    owners: Mapping[str, "_File"],
+    names: Collection[str],
+    on_bad: OnBad,
+    told: Callable[[int, int], None],
+) -> Iterator[ShardInput]:
+    for number, name in enumerate(names, start=1):
+        try:
+            video = _input(name, owners[name])
+        except WtoursError as fault:
+            on_bad(fault)
+        else:
+            yield video
+        told(number, len(names))
 
 
 def set_name(video: Path) -> str:
@@ -109,13 +141,26 @@ def set_name(video: Path) -> str:
     Raises:
         WtoursError: nothing is left of it.
     """
+    return _in_letters_of_keys(video.stem, video)
+
+
+def folder_name(folder: Path) -> str:
+    """Return a folder's name in the letters of keys.
+
+    Raises:
+        WtoursError: nothing is left of it.
+    """
+    return _in_letters_of_keys(folder.resolve().name, folder)
+
+
+def _in_letters_of_keys(text: str, path: Path) -> str:
     # Bytes that the locale could not read come as surrogates.
-    stem = os.fsencode(video.stem).decode(errors="ignore")
-    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode().lower()
+    text = os.fsencode(text).decode(errors="ignore")
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     name = re.sub(r"[^a-z0-9_-]+", "_", plain).strip("_") if plain.strip("_") else ""
     if not name:
         raise WtoursError(
-            f"{video} has no letter or digit in its name that a key may have",
+            f"{path} has no letter or digit in its name that a key may have",
             remedy="rename it, with lower-case letters, digits, - and _",
         )
     return name
@@ -132,16 +177,25 @@ def videos_in(folder: Path) -> list[Path]:
     )
 
 
-def _files(path: Path) -> list[Path]:
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    """A file to look at."""
+
+    path: Path
+    folder: Path | None
+    """That was named, if it was not the file itself."""
+
+
+def _files(path: Path) -> list[_File]:
     if not path.is_dir():
-        return [path]
+        return [_File(path=path, folder=None)]
     found = videos_in(path)
     if not found:
         raise WtoursError(
             f"{path} has no video in it",
             remedy="name a folder that `wtours fetch` filled, or the video files themselves",
         )
-    return found
+    return [_File(path=file, folder=path) for file in found]
 
 
 def _require_good(file: Path, record: Provenance) -> None:
@@ -153,11 +207,11 @@ def _require_good(file: Path, record: Provenance) -> None:
         )
 
 
-def _input(name: str, file: Path) -> ShardInput:
-    facts, walk = check_and_walk(file)
-    record = own_record(file)
+def _input(name: str, file: _File) -> ShardInput:
+    facts, walk = check_and_walk(file.path)
+    record = own_record(file.path)
     if record is not None:
-        _require_good(file, record)
+        _require_good(file.path, record)
     provenance = asdict(record) if record is not None else None
     return ShardInput(
         name=name,
@@ -165,4 +219,5 @@ def _input(name: str, file: Path) -> ShardInput:
         timeline=make_timeline(walk.pts, walk.keyframes),
         provenance=provenance,
         attribution=attribution_line(provenance),
+        folder=file.folder,
     )

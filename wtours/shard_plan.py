@@ -1,12 +1,13 @@
-"""What is to be done of one video: its stretches, those that are done, and the set at the end.
+"""What is to be done for one shard set: its portions, those that are done, and the set at the end.
 
-The plan lies beside the finished stretches (`plan.json`), so that the next run goes on with the
+The plan lies beside the finished portions (`plan.json`), so that the next run goes on with the
 same one or says in what it differs.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256 as new_sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,16 @@ import numpy as np
 
 from wtours.errors import WtoursError
 from wtours.frame_pass import Sampling, StretchRecord, join, sample
+from wtours.portion_files import load_portion, portion_path
+from wtours.portion_work import PortionTask, StretchTask
 from wtours.shard_inputs import ShardInput
+from wtours.shard_sets import TAR_BYTES, SetInputs, divide
 from wtours.shard_settings import ShardSettings
-from wtours.shards import PartialSet, VideoRecord
-from wtours.shards.schema import FORMAT, RECORD_FILE, VERSION, DatasetRecord
+from wtours.shards import JoinedVideo, PartialSet, VideoRecord
+from wtours.shards.schema import FORMAT, RECORD_FILE, VERSION, DatasetRecord, LeftOut
+from wtours.shards.segments import Ints
 from wtours.shards.writer import partial_folder
-from wtours.stretch_files import load_stretch, stretch_path
-from wtours.stretch_work import StretchTask
-from wtours.stretches import (
-    Stretch,
-    Timeline,
-    cut_into_stretches,
-    even_length_s,
-    whole,
-    with_neighbours,
-)
-from wtours.video import VideoReader
+from wtours.stretches import Stretch, cut_into_stretches, even_length_s, whole, with_neighbours
 from wtours.whole_file import write_whole
 
 PLAN_FILE = "plan.json"
@@ -44,116 +39,203 @@ class VideoPlan:
     video: ShardInput
     sha256: str
     settings: ShardSettings
-    timeline: Timeline
-    """Its frames: as its packets announce them, or as decoding gave them."""
     stretches: tuple[Stretch, ...]
     sampling: Sampling
+    """Of the frames that its packets announce."""
     decoded: bool
-    """Whether its frames are those that decoding it from the beginning gave, as one stretch."""
-    partial: PartialSet
+    """Whether its packets are known to announce other frames than decoding gives."""
 
-    def missing(self) -> list[int]:
-        """Return the numbers of the stretches that are to be done."""
-        return [
-            stretch.number
-            for stretch in self.stretches
-            if not stretch_path(self.partial.path, stretch.number).exists()
-        ]
-
-    def task(self, number: int, *, decoder_threads: int) -> StretchTask:
+    def task(self, number: int) -> StretchTask:
         """Return what a process has to know to do a stretch."""
         stretch, blur = self.stretches[number], self.settings.blur
+        facts, timeline = self.video.facts, self.video.timeline
         read, neighbours = with_neighbours(
             stretch,
-            self.timeline,
+            timeline,
             self.sampling.kept,
-            reach_pts=blur.reach_pts(self.video.facts.time_base) if blur is not None else 0,
+            reach_pts=blur.reach_pts(facts.time_base) if blur is not None else 0,
         )
         return StretchTask(
             name=self.video.name,
-            facts=self.video.facts,
+            facts=facts,
             stretch=stretch,
             read=read,
             neighbours=neighbours,
-            decoded=self.decoded,
             kept=self.sampling.first_ticks(stretch.first, stretch.end),
-            settings=self.settings,
-            folder=self.partial.path,
-            tar=self.partial.tar(number),
-            decoder_threads=decoder_threads,
+            starts=timeline.starts,
+            alone=len(self.stretches) == 1,
+            decoded=self.decoded,
         )
 
-    def end_s(self, number: int) -> float:
-        """Return the time of the last frame of a stretch, in seconds."""
-        return float(self.stretches[number].pts[-1] * self.video.facts.time_base)
+    def join(self, records: Sequence[StretchRecord]) -> JoinedVideo:
+        """Return the whole video.
 
-    def start_s(self, number: int) -> float:
-        """Return the time of the first frame of a stretch, in seconds."""
-        return float(self.stretches[number].pts[0] * self.video.facts.time_base)
-
-    def finish(self) -> tuple[DatasetRecord, int, int, int]:
-        """Join the stretches into the set; return its record, and its pictures, rows and cuts."""
-        finished = [load_stretch(self.partial.path, one.number) for one in self.stretches]
-        records = [one.record for one in finished]
-        if not len(self.sampling.ticks):
+        Raises:
+            WtoursError: no frame of it is kept.
+        """
+        pts = np.concatenate([record.pts for record in records])
+        starts = records[0].starts if records[0].starts is not None else self.video.timeline.starts
+        sampling = _sample(pts, starts, self.video, self.settings)
+        if not len(sampling.ticks):
             raise WtoursError(
                 f"{self.video.facts.path} has no frame to keep",
                 remedy="fetch it again, or leave it out",
             )
-        joined = join(
+        return join(
             records,
             _video_record(self, records),
-            sampling=self.sampling,
+            sampling=sampling,
             fps=self.settings.kept_fps,
             cuts=self.settings.cuts,
         )
-        record = self.partial.finish(
-            [joined],
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetPlan:
+    """One shard set in the making."""
+
+    name: str
+    text: str
+    """What it is made of, for people."""
+    videos: tuple[VideoPlan, ...]
+    portions: tuple[tuple[tuple[int, int], ...], ...]
+    """For each tar, the stretches that it holds: position of the video, number of the stretch."""
+    settings: ShardSettings
+    skip_bad: bool
+    """Whether a portion leaves out videos that are damaged."""
+    identity: Mapping[str, Any]
+    partial: PartialSet
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of video, together."""
+        return sum(one.video.facts.duration_s for one in self.videos)
+
+    def missing(self) -> list[int]:
+        """Return the numbers of the portions that are to be done."""
+        return [
+            number
+            for number in range(len(self.portions))
+            if not portion_path(self.partial.path, number).exists()
+        ]
+
+    def task(self, number: int, *, decoder_threads: int) -> PortionTask:
+        """Return what a process has to know to do a portion."""
+        return PortionTask(
+            number=number,
+            stretches=tuple(
+                self.videos[position].task(stretch) for position, stretch in self.portions[number]
+            ),
+            settings=self.settings,
+            folder=self.partial.path,
+            tar=self.partial.tar(number),
+            decoder_threads=decoder_threads,
+            skip_bad=self.skip_bad,
+        )
+
+    def finish(self) -> tuple[DatasetRecord, int, int, int]:
+        """Join the portions into the set; return its record, and its pictures, rows and cuts.
+
+        Raises:
+            WtoursError: there is nothing to put in it.
+        """
+        finished = [load_portion(self.partial.path, n) for n in range(len(self.portions))]
+        records: dict[int, list[StretchRecord]] = {}
+        left_out: list[LeftOut] = []
+        for portion, done in zip(self.portions, finished, strict=True):
+            for (position, _), record in zip(portion, done.records, strict=True):
+                if isinstance(record, LeftOut):
+                    left_out.append(record)
+                else:
+                    records.setdefault(position, []).append(record)
+        if not records:
+            raise WtoursError(
+                f"none of the {self.text} can be used; the first fault: {left_out[0].reason}",
+                remedy="fetch or copy them again",
+            )
+        joined = [self.videos[position].join(parts) for position, parts in records.items()]
+        written = self.partial.finish(
+            joined,
             [one.tar for one in finished if one.tar is not None],
             settings=self.settings.to_record(),
+            left_out=left_out,
         )
-        return record, len(joined.stored), len(joined.ticks), len(joined.cuts)
+        return (
+            written,
+            sum(len(one.stored) for one in joined),
+            sum(len(one.ticks) for one in joined),
+            sum(len(one.cuts) for one in joined),
+        )
 
 
 def make_plan(
-    video: ShardInput, sha256: str, folder: Path, settings: ShardSettings, *, replace_set: bool
-) -> VideoPlan:
-    """Plan a video anew, or go on with what was begun of it.
+    inputs: SetInputs,
+    hashes: Sequence[str],
+    folder: Path,
+    settings: ShardSettings,
+    *,
+    replace_set: bool,
+    skip_bad: bool = False,
+) -> SetPlan:
+    """Plan a set anew, or go on with what was begun of it.
+
+    Args:
+        inputs: its videos.
+        hashes: the SHA-256 of each.
+        folder: of the set.
+        settings: what is kept, and how.
+        replace_set: begin anew, whatever is there.
+        skip_bad: whether damaged videos are left out.
 
     Raises:
         WtoursError: something else was begun in that folder.
     """
-    wanted = _identity(sha256, settings)
+    wanted = _identity(inputs, hashes, settings)
     begun = None if replace_set else _begun(folder)
     if begun is not None and begun["identity"] != wanted:
         raise refused(folder, f"was begun with {differences(begun['identity'], wanted)}")
     if begun is None and partial_folder(folder).exists():
         PartialSet(folder, replace=replace_set).discard()
     partial = PartialSet(folder, replace=replace_set)
-    if begun is not None and begun["decoded"]:
-        return _decoded_plan(video, sha256, settings, partial)
-    timeline = video.timeline
-    seekable = video.facts.container.split(",")[0] in _SEEKABLE
-    time_base = video.facts.time_base
-    length_s = even_length_s(timeline, time_base=time_base, most_s=settings.tar_s)
-    stretches = (
-        cut_into_stretches(timeline, time_base=time_base, length_s=length_s)
-        if seekable
-        else whole(timeline)
+    decoded = begun is not None and begun["decoded"]
+    videos = tuple(
+        _plan_video(video, sha256, settings, decoded=decoded, in_one=inputs.shared or decoded)
+        for video, sha256 in zip(inputs.videos, hashes, strict=True)
     )
-    return _plan(video, sha256, settings, partial, timeline, stretches, decoded=False)
+    portions = (
+        tuple(tuple((position, 0) for position in run) for run in divide(inputs.videos, settings))
+        if inputs.shared
+        else tuple(((0, number),) for number in range(len(videos[0].stretches)))
+    )
+    write_whole(
+        partial.path / PLAN_FILE, json.dumps({"identity": wanted, "decoded": decoded}, indent=1)
+    )
+    return SetPlan(
+        name=inputs.name,
+        text=inputs.text,
+        videos=videos,
+        portions=portions,
+        settings=settings,
+        skip_bad=skip_bad and inputs.shared,
+        identity=wanted,
+        partial=partial,
+    )
 
 
-def plan_from_decoding(plan: VideoPlan) -> VideoPlan:
-    """Plan a video anew whose packets announced other frames than it has."""
+def plan_from_decoding(plan: SetPlan) -> SetPlan:
+    """Plan a video anew whose packets announced other frames than it has: as one stretch."""
+    (video,) = plan.videos
     plan.partial.discard()
     partial = PartialSet(plan.partial.folder, replace=True)
-    return _decoded_plan(plan.video, plan.sha256, plan.settings, partial)
+    text = json.dumps({"identity": plan.identity, "decoded": True}, indent=1)
+    write_whole(partial.path / PLAN_FILE, text)
+    again = _plan_video(video.video, video.sha256, plan.settings, decoded=True, in_one=True)
+    return replace(plan, videos=(again,), portions=(((0, 0),),), partial=partial)
 
 
-def discard_if_empty(plan: VideoPlan) -> None:
-    """Remove what was begun if not one stretch of it is done."""
-    if len(plan.missing()) == len(plan.stretches):
+def discard_if_empty(plan: SetPlan) -> None:
+    """Remove what was begun if not one portion of it is done."""
+    if len(plan.missing()) == len(plan.portions):
         plan.partial.discard()
 
 
@@ -174,50 +256,45 @@ def differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     )
 
 
-def _plan(
-    video: ShardInput,
-    sha256: str,
-    settings: ShardSettings,
-    partial: PartialSet,
-    timeline: Timeline,
-    stretches: tuple[Stretch, ...],
-    *,
-    decoded: bool,
+def _plan_video(
+    video: ShardInput, sha256: str, settings: ShardSettings, *, decoded: bool, in_one: bool
 ) -> VideoPlan:
-    sampling = sample(
-        timeline.pts,
-        time_base=video.facts.time_base,
-        fps=settings.kept_fps,
-        keyframes=timeline.starts if settings.sampling == "keyframes" else None,
+    timeline, time_base = video.timeline, video.facts.time_base
+    seekable = video.facts.container.split(",")[0] in _SEEKABLE
+    length_s = even_length_s(timeline, time_base=time_base, most_s=settings.tar_s)
+    stretches = (
+        cut_into_stretches(timeline, time_base=time_base, length_s=length_s)
+        if seekable and not in_one
+        else whole(timeline)
     )
-    text = {"identity": _identity(sha256, settings), "decoded": decoded}
-    write_whole(partial.path / PLAN_FILE, json.dumps(text, indent=1))
     return VideoPlan(
         video=video,
         sha256=sha256,
         settings=settings,
-        timeline=timeline,
         stretches=stretches,
-        sampling=sampling,
+        sampling=_sample(timeline.pts, timeline.starts, video, settings),
         decoded=decoded,
-        partial=partial,
     )
 
 
-def _decoded_plan(
-    video: ShardInput, sha256: str, settings: ShardSettings, partial: PartialSet
-) -> VideoPlan:
-    with VideoReader(video.facts) as reader:
-        pts = np.asarray([frame.pts for frame in reader], dtype=np.int64)
-        first_pts = reader.first_pts
-    starts = np.intersect1d(pts, video.timeline.starts + video.timeline.first_pts - first_pts)
-    timeline = Timeline(pts=pts, starts=np.union1d(pts[:1], starts), first_pts=first_pts)
-    return _plan(video, sha256, settings, partial, timeline, whole(timeline), decoded=True)
+def _sample(pts: Ints, starts: Ints, video: ShardInput, settings: ShardSettings) -> Sampling:
+    return sample(
+        pts,
+        time_base=video.facts.time_base,
+        fps=settings.kept_fps,
+        keyframes=starts if settings.sampling == "keyframes" else None,
+    )
 
 
-def _identity(sha256: str, settings: ShardSettings) -> dict[str, Any]:
-    """Everything that a finished stretch depends on, in JSON's types."""
-    values = {"format": f"{FORMAT} {VERSION}", "video": sha256, **settings.to_record()}
+def _identity(inputs: SetInputs, hashes: Sequence[str], settings: ShardSettings) -> dict[str, Any]:
+    """Everything that a finished portion depends on, in JSON's types."""
+    of_videos: dict[str, Any] = {"video": hashes[0]}
+    if inputs.shared:
+        names = (video.name for video in inputs.videos)
+        lines = (f"{name} {digest}\n" for name, digest in zip(names, hashes, strict=True))
+        listing = new_sha256("".join(lines).encode()).hexdigest()
+        of_videos = {"videos": len(hashes), "listing": listing, "tar_bytes": TAR_BYTES}
+    values = {"format": f"{FORMAT} {VERSION}", **of_videos, **settings.to_record()}
     return dict(json.loads(json.dumps(values)))
 
 
@@ -234,7 +311,7 @@ def existing(folder: Path) -> DatasetRecord | None:
     return DatasetRecord.read(folder / RECORD_FILE) if folder.exists() else None
 
 
-def _video_record(plan: VideoPlan, records: list[StretchRecord]) -> VideoRecord:
+def _video_record(plan: VideoPlan, records: Sequence[StretchRecord]) -> VideoRecord:
     video, facts = plan.video, plan.video.facts
     picture = next(stored.picture for record in records for stored in record.stored)
     notes = dict.fromkeys(note for record in records for note in record.notes)

@@ -125,7 +125,8 @@ def test_a_folder_gives_its_videos_and_nothing_else(video: Path, tmp_path: Path)
     for name in ("b.truth.json", "c.mp4.part", ".d.mp4", "notes.txt"):
         (folder / name).write_text("{}")
     written = shard_videos([folder], out=tmp_path / "shards", settings=PLAIN)
-    assert [Path(one.place).name for one in written.sets] == ["a", "b"]
+    assert [Path(one.place).name for one in written.sets] == ["videos"]
+    assert [one.name for one in written.sets[0].record.videos] == ["a", "b"]
     (tmp_path / "empty").mkdir()
     with pytest.raises(WtoursError, match="has no video in it"):
         shard_videos([tmp_path / "empty"], out=tmp_path / "shards", settings=PLAIN)
@@ -414,4 +415,4 @@ def test_videos_that_were_not_drawn_are_not_even_read(tmp_path: Path) -> None:
         (folder / f"{name}.mp4").write_bytes(b"no video")
     subset = Subset(hours=2 / 3600)
     (written,) = shard_videos([folder], out=tmp_path / "out", settings=PLAIN, subset=subset).sets
-    assert Path(written.place).name == first
+    assert [one.name for one in written.record.videos] == [first]

@@ -17,10 +17,10 @@ from tests.video_making import panned, write_video
 from wtours.errors import WtoursError
 from wtours.executors import run_here, run_in_processes
 from wtours.one_run import hold
+from wtours.portion_files import portion_path
 from wtours.shard import shard_videos, verify_shards
 from wtours.shard_settings import ShardSettings
 from wtours.shards import open_shards
-from wtours.stretch_files import stretch_path
 
 SETTINGS = ShardSettings(fps=Fraction(5), short_side_px=60, tar_s=1.0, blur=None)
 
@@ -65,6 +65,18 @@ def test_any_number_of_workers_gives_the_same_bytes(
     assert told[-1] == 1
 
 
+@pytest.mark.parametrize("cores", [1, 4])
+def test_any_number_of_cores_gives_the_same_bytes(
+    walk: Path, tmp_path: Path, once: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, cores: int
+) -> None:
+    """With several, pictures are made in a thread beside the decoder's."""
+    from wtours import shard as sharding
+
+    monkeypatch.setattr(sharding, "_cores", lambda: cores)
+    shard_videos([walk], out=tmp_path, settings=SETTINGS)
+    assert content(tmp_path / "walk") == once
+
+
 def test_one_stretch_or_many_give_the_same_index(walk: Path, tmp_path: Path) -> None:
     """Only where a picture lies differs, for there are more tars."""
     long = replace(SETTINGS, tar_s=60.0)
@@ -90,24 +102,24 @@ def test_next_run_does_only_what_is_missing(
     """Stopped in every stretch, by Ctrl-C."""
     from wtours import shard as sharding
 
-    do, begun = sharding.do_stretch, list[int]()
+    do, begun = sharding.do_portion, list[int]()
 
     def stopping(task: object, told: Callable[[float], None]) -> None:
-        number = task.stretch.number  # type: ignore[attr-defined]
+        number = task.number  # type: ignore[attr-defined]
         begun.append(number)
         if len(begun) == done + 1:
             raise KeyboardInterrupt
         do(task, told)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(sharding, "do_stretch", stopping)
+        patch.setattr(sharding, "do_portion", stopping)
         with pytest.raises(KeyboardInterrupt):
             shard_videos([walk], out=tmp_path, settings=SETTINGS, workers=1)
     assert not (tmp_path / "walk").exists()
     assert (tmp_path / ".walk.partial").exists() is (done > 0)
     begun.clear()
     with monkeypatch.context() as patch:
-        patch.setattr(sharding, "do_stretch", lambda task, told: (begun.append(0), do(task, told)))
+        patch.setattr(sharding, "do_portion", lambda task, told: (begun.append(0), do(task, told)))
         shard_videos([walk], out=tmp_path, settings=SETTINGS, workers=1)
     assert len(begun) == 6 - done
     assert content(tmp_path / "walk") == once
@@ -162,7 +174,7 @@ def test_stretch_without_its_whole_record_is_done_again(
 ) -> None:
     begin(walk, tmp_path, monkeypatch)
     partial = tmp_path / ".walk.partial"
-    stretch_path(partial, 2).unlink()
+    portion_path(partial, 2).unlink()
     if what == "tar":
         (partial / "walk-000002.tar").write_bytes(b"begun")
     shard_videos([walk], out=tmp_path, settings=SETTINGS)

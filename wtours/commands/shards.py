@@ -9,6 +9,9 @@ from cyclopts import Parameter
 from wtours.commands.places import SHARDS, VIDEOS
 from wtours.progress import progress_bars, size_text
 
+_FEW_VIDEOS = 20
+"""So few are checked before anybody asks what is going on."""
+
 
 def shard(
     videos: Annotated[list[Path], Parameter(consume_multiple=True)] = [VIDEOS],  # noqa: B006
@@ -33,13 +36,17 @@ def shard(
     workers: int | None = None,
     ray: str | None = None,
     replace: bool = False,
+    skip_bad: bool = False,
     dry_run: bool = False,
 ) -> None:
     """Pack kept frames of videos into WebDataset shards, faces blurred, cuts found.
 
+    A video has a set of its own. Videos of a folder that are shorter than a minute share one, which
+    is called like the folder.
+
     Args:
         videos: videos, or folders of them.
-        out: folder for one shard set a video, or an address such as s3://bucket/walks.
+        out: folder for the shard sets, or an address such as s3://bucket/walks.
         fps: frames kept per second of video, such as 1, 30 or 30000/1001, or `native`.
         short_side: shorter side of the stored pictures in pixels; smaller videos are not enlarged.
         jpeg_quality: 1 to 95.
@@ -63,6 +70,7 @@ def shard(
         ray: address of a Ray cluster that does the work instead, such as `auto`; `local` starts one
             on this machine. Its nodes see videos and output under the same paths.
         replace: make sets anew that were made with other settings.
+        skip_bad: leave damaged videos out and say which; otherwise the first ends the work.
         dry_run: say how many frames, bytes and minutes to expect.
     """
     from wtours.shard import default_workers, shard_videos
@@ -70,6 +78,7 @@ def shard(
     from wtours.shard_settings import ShardSettings, parse_fps
     from wtours.stages.blur import BlurSettings
     from wtours.stages.cuts import CutSettings
+    from wtours.terminal import print_shard_set
 
     settings = ShardSettings(
         fps=parse_fps(fps),
@@ -105,19 +114,20 @@ def shard(
             workers=workers if workers is not None else default_workers(),
             ray=ray,
             replace=replace,
+            skip_bad=skip_bad,
             progress=lambda name, done_s, total_s, speed: advance(
                 f"sharding {name}", done_s, total_s, f"{speed:.1f} x real time"
             ),
+            checking=lambda looked_at, number: (
+                advance("checking videos", looked_at, number, f"{number}")
+                if number > _FEW_VIDEOS
+                else None
+            ),
         )
     for one in written.sets:
-        done = f"{one.place}: {one.pictures} pictures in {one.tars} tars"
-        if one.skipped:
-            print(f"{done}, there already")
-        else:
-            print(f"{done}, {one.cuts} cuts, {size_text(one.size_bytes)}")
-        for video in one.record.videos:
-            for text in video.notes:
-                print(f"note: {video.name}: {text}", file=sys.stderr)
+        print_shard_set(one)
+    for reason in written.left_out:
+        print(f"left out: {reason}", file=sys.stderr)
 
 
 def cuts(

@@ -19,6 +19,7 @@ NAME = re.compile(r"[a-z0-9_-]+")
 GUARD = "-guard"
 """Ends the kind of a box that was found in a neighbouring picture: `face-guard`."""
 RECORD_FILE, INDEX_FILE, CUTS_FILE = "dataset.json", "index.parquet", "cuts.parquet"
+SCORES_FILE = "scores.parquet"
 ATTRIBUTION_FILE = "ATTRIBUTION.md"
 
 BOX_TYPE = pa.struct(
@@ -53,6 +54,13 @@ CUTS_SCHEMA = pa.schema(
         ("time_s", pa.float64()),
         ("score", pa.float32()),
         ("detector", pa.string()),
+    ]
+)
+SCORES_SCHEMA = pa.schema(
+    [
+        ("video", pa.dictionary(pa.int32(), pa.string())),
+        ("pts", pa.int64()),
+        ("score", pa.float64()),
     ]
 )
 
@@ -190,6 +198,16 @@ class TarRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """A video that was asked for and could not be used."""
+
+    video: str
+    """Its name."""
+    reason: str
+    """A sentence."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DatasetRecord:
     """The record that makes a folder a shard set."""
 
@@ -200,6 +218,8 @@ class DatasetRecord:
     software: Mapping[str, str]
     documents: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of ATTRIBUTION.md; empty in sets that were written before there was one."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Damaged videos that the user let be left out."""
 
     def to_json(self) -> str:
         """Return the text of dataset.json."""
@@ -212,6 +232,7 @@ class DatasetRecord:
             "tables": self.tables,
             "documents": self.documents,
             "software": self.software,
+            "left_out": [asdict(one) for one in self.left_out],
         }
         return json.dumps(stored, indent=2, ensure_ascii=False) + "\n"
 
@@ -247,6 +268,7 @@ class DatasetRecord:
                 tables=stored["tables"],
                 software=stored["software"],
                 documents=stored.get("documents", {}),
+                left_out=tuple(LeftOut(**one) for one in stored.get("left_out", ())),
             )
         except (KeyError, TypeError, ValueError) as fault:
             raise ShardError(f"{path} lacks or misstates {fault}", remedy=again) from None

@@ -3,6 +3,9 @@
 sRGB values to linear light (IEC 61966-2-1), to relative luminance Y, to L* (CIE 15, Eq. 8.3).
 """
 
+from typing import cast
+
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,24 +23,51 @@ def _linear_levels() -> NDArray[np.float64]:
     return np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
 
 
-# One table a channel, with its weight: what a pixel's red, green and blue add to Y.
-_ADDED_Y = [(_linear_levels() * weight).astype(np.float32) for weight in LUMINANCE_WEIGHTS]
+_ADDED_Y = np.stack([_linear_levels() * w for w in LUMINANCE_WEIGHTS], axis=-1, dtype=np.float32)
+"""(256, 3): what a pixel's red, green and blue of each level add to Y."""
+_SUM = np.ones((1, 3), dtype=np.float32)
+_PERCENTILES = (5, 50, 95)
 
 
 def lightness_map(image: Pixels) -> NDArray[np.float32]:
     """Return (H, W) L* of an (H, W, 3) sRGB picture."""
-    luminance = _ADDED_Y[0][image[..., 0]]
-    luminance += _ADDED_Y[1][image[..., 1]]
-    luminance += _ADDED_Y[2][image[..., 2]]
+    # The table's large answer is gone before the next memory is asked for.
+    luminance = cast(NDArray[np.float32], cv2.transform(cv2.LUT(image, _ADDED_Y[None]), _SUM))
     # f(t) is the cube root above (6/29)^3 and a straight line below; 116 f - 16 joins them.
     line = luminance * np.float32((29 / 3) ** 3)
     root = np.cbrt(luminance) * np.float32(116) - np.float32(16)
-    return np.where(luminance > (6 / 29) ** 3, root, line).astype(np.float32)
+    return np.where(luminance > (6 / 29) ** 3, root, line).astype(np.float32, copy=False)
 
 
 def measure_lightness(image: Pixels) -> Lightness:
     """Return mean and percentiles of the L* of an (H, W, 3) sRGB picture's pixels."""
     values = lightness_map(image)
-    p5, p50, p95 = np.percentile(values, [5, 50, 95])
-    mean = float(values.mean(dtype=np.float64))
-    return Lightness(mean=mean, p5=float(p5), p50=float(p50), p95=float(p95))
+    p5, p50, p95 = percentiles(values)
+    return Lightness(mean=float(values.mean(dtype=np.float64)), p5=p5, p50=p50, p95=p95)
+
+
+def percentiles(values: NDArray[np.float32]) -> list[float]:
+    """Return the 5th, 50th and 95th percentile of values of 0 or more, linear between neighbours.
+
+    What `np.percentile` gives, in a fifth of its time: the upper halves of such numbers' bits are
+    in the order of the numbers, so that counting them shows where each percentile lies, and only
+    the few values there are sorted.
+    """
+    flat = values.ravel() + np.float32(0)  # -0 becomes 0
+    upper = flat.view(np.uint32) >> 16
+    ends = np.cumsum(np.bincount(upper, minlength=1))
+    sorted_bins: dict[int, NDArray[np.float32]] = {}
+
+    def at(rank: int) -> float:
+        """Return the value that has so many before it."""
+        found = int(np.searchsorted(ends, rank, side="right"))
+        if found not in sorted_bins:
+            sorted_bins[found] = np.sort(flat[upper == found])
+        return float(sorted_bins[found][rank - (int(ends[found - 1]) if found else 0)])
+
+    results = []
+    for percent in _PERCENTILES:
+        rank, rest = divmod((flat.size - 1) * percent, 100)
+        low, high = at(rank), at(min(rank + 1, flat.size - 1))
+        results.append(low + (high - low) * rest / 100)
+    return results

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from skimage import color
 
-from wtours.stages.lightness import lightness_map, measure_lightness
+from wtours.stages.lightness import lightness_map, measure_lightness, percentiles
 
 
 def test_lightness_equals_skimages() -> None:
@@ -25,3 +25,18 @@ def test_statistics_are_those_of_the_pixels() -> None:
     found = measure_lightness(image)
     assert found.mean == pytest.approx(50, abs=1e-3)
     assert (found.p5, found.p50, found.p95) == pytest.approx((0, 50, 100), abs=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_percentiles_are_those_of_numpy(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    size = int(generator.integers(1, 400))
+    kinds = [
+        generator.uniform(0, 100, size),
+        generator.normal(50, 1e-5, size).clip(0, 100),  # all in one bin
+        generator.choice([0.0, -0.0, 3.5, 100.0], size),
+        np.full(size, 42.0),
+    ]
+    values = kinds[seed % 4].astype(np.float32)
+    expected = np.percentile(values.astype(np.float64), [5, 50, 95])
+    assert percentiles(values) == pytest.approx(expected, abs=1e-9)
