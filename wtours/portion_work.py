@@ -25,14 +25,8 @@ from wtours.stages.cuts import CutStage
 from wtours.stages.picture import PictureStage
 from wtours.stretches import Stretch, Timeline, whole
 from wtours.unblurred import Unblurred
-from wtours.unblurred_portion import (
-    DamagedFramesError,
-    FramesWriter,
-    NotKeptError,
-    find_frames,
-    load_frames,
-    read_frames,
-)
+from wtours.unblurred_portion import FramesWriter, read_frames
+from wtours.unblurred_record import DamagedFramesError, NotKeptError, find_frames, load_record
 from wtours.video import Frame, UnexpectedFramesError, VideoReader
 
 _Done = StretchRecord | LeftOut
@@ -212,7 +206,7 @@ def _from_unblurred(
     Raises:
         NotKeptError: those of the portion, or of one beside it that guards need, cannot be used.
     """
-    portion = load_frames(unblurred.folder, task.number)
+    portion = load_record(unblurred.folder, task.number)
     kept_of = dict(zip((one.name for one in task.stretches), portion.stretches, strict=True))
 
     def again(stretch: StretchTask, on_frame: Callable[[float], None]) -> _Done:

@@ -1,4 +1,4 @@
-"""The unblurred frames of one portion on the disk: a tar of pictures, and a record beside it.
+"""The unblurred frames of one portion: a tar of pictures, with a record beside it.
 
 Pictures are stored without loss, in every size that the stages ask for. The record appears after
 the tar, each whole or not at all. Both are checked when they are read: the record by its SHA-256,
@@ -6,16 +6,14 @@ each picture by its CRC-32.
 """
 
 import io
-import json
 import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from fractions import Fraction
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -23,23 +21,21 @@ from PIL import Image
 from wtours.conversion import Pixels
 from wtours.frame_pass import StretchRecord
 from wtours.shards import TarWriter
-from wtours.stages.cuts import SmallPicture
+from wtours.unblurred_record import (
+    DamagedFramesError,
+    FramePlace,
+    KeptPicture,
+    KeptStretch,
+    record_bytes,
+    record_path,
+    tar_path,
+)
 from wtours.video import Shown
 from wtours.whole_file import put_in_place, write_durably
 
 Size = tuple[int, int]
 """Width and height in pixels."""
 _MOST_WEBP_PX = 16_383
-_ARRAYS = ("pts", "scores", "small", "starts")
-"""Fields of a stretch that are arrays."""
-
-
-class NotKeptError(Exception):
-    """The frames of a portion were not kept."""
-
-
-class DamagedFramesError(NotKeptError):
-    """They were, but are no longer what was written; its text says which file."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,64 +52,6 @@ class KeptFrame:
     def scaled(self, width: int, height: int) -> Pixels:
         """Return (height, width, 3) uint8 RGB, upright; of the sizes that were kept."""
         return self.pictures[width, height]
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeptPicture:
-    """Where a picture of a frame stands in its tar."""
-
-    width: int
-    height: int
-    offset: int
-    size: int
-    crc32: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class FramePlace:
-    """Where a frame stands."""
-
-    index: int
-    tick: int
-    """The first that takes it."""
-    pts: int
-    pictures: tuple[KeptPicture, ...]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class KeptStretch:
-    """The kept frames of a stretch, and what only decoding tells of all its frames."""
-
-    frames: tuple[FramePlace, ...]
-    notes: tuple[str, ...]
-    pts: np.ndarray[Any, np.dtype[np.int64]]
-    scores: np.ndarray[Any, np.dtype[np.float64]] | None
-    small: tuple[SmallPicture, SmallPicture] | None
-    starts: np.ndarray[Any, np.dtype[np.int64]] | None
-
-    @property
-    def ticks(self) -> dict[int, int]:
-        """The numbers of its kept frames, each with its tick."""
-        return {frame.index: frame.tick for frame in self.frames}
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeptPortion:
-    """The record of a portion."""
-
-    tar: Path
-    stretches: tuple[KeptStretch | None, ...]
-    """None where a damaged video was left out."""
-
-
-def tar_path(folder: Path, number: int) -> Path:
-    """Return where the pictures of a portion stand."""
-    return folder / f"unblurred-{number:06d}.tar"
-
-
-def record_path(folder: Path, number: int) -> Path:
-    """Return where the record of a portion stands."""
-    return folder / f"unblurred-{number:06d}.record"
 
 
 class FramesWriter:
@@ -185,7 +123,7 @@ class FramesWriter:
         with naming_folder(self._folder):
             self._tar.end()
             put_in_place(self._part, tar_path(self._folder, self._number))
-            write_private(record_path(self._folder, self._number), _to_bytes(self._stretches))
+            write_private(record_path(self._folder, self._number), record_bytes(self._stretches))
 
     def abandon(self) -> None:
         """Close the tar, and remove what is not finished."""
@@ -204,56 +142,6 @@ class FramesWriter:
             size=len(content),
             crc32=zlib.crc32(content),
         )
-
-
-def load_frames(folder: Path, number: int) -> KeptPortion:
-    """Read the record of a portion.
-
-    Raises:
-        NotKeptError: there is none, or it is damaged.
-    """
-    path = record_path(folder, number)
-    try:
-        digest, _, content = path.read_bytes().partition(b"\n")
-    except FileNotFoundError:
-        raise NotKeptError from None
-    except OSError as fault:
-        raise DamagedFramesError(f"{path} cannot be read ({fault.strerror})") from fault
-    if digest.decode(errors="replace") != sha256(content).hexdigest():
-        raise DamagedFramesError(f"{path} was altered")
-    return KeptPortion(tar=tar_path(folder, number), stretches=_from_bytes(content))
-
-
-def find_frames(
-    folder: Path, number: int, mine: KeptStretch, *, neighbours: frozenset[int]
-) -> list[tuple[Path, FramePlace]]:
-    """Return where the frames of a stretch stand, and those around it, in the order of time.
-
-    Args:
-        folder: of the set's kept frames.
-        number: of the stretch's portion. Where it has neighbours, each portion is one stretch.
-        mine: the stretch.
-        neighbours: frames of other stretches.
-
-    Raises:
-        NotKeptError: a neighbouring portion is needed, and not there or damaged.
-    """
-    places = [(tar_path(folder, number), frame) for frame in mine.frames]
-    first = mine.frames[0].index if mine.frames else 0
-    for step in (-1, 1):
-        wanted, at = {n for n in neighbours if (n < first) == (step < 0)}, number
-        while wanted:
-            at += step
-            other = load_frames(folder, at)
-            found = [
-                (other.tar, frame)
-                for stretch in other.stretches
-                for frame in (() if stretch is None else stretch.frames)
-                if frame.index in wanted
-            ]
-            wanted -= {frame.index for _, frame in found}
-            places += found
-    return sorted(places, key=lambda place: place[1].index)
 
 
 def read_frames(
@@ -327,51 +215,6 @@ def encoded(image: Pixels) -> tuple[bytes, str]:
 def decoded(content: bytes) -> Pixels:
     """Return the (H, W, 3) RGB picture that was encoded."""
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
-
-
-def _to_bytes(stretches: Sequence[KeptStretch | None]) -> bytes:
-    """Return a record: the hash of what follows, a line of JSON, the arrays that it names."""
-    texts: list[dict[str, Any] | None] = []
-    arrays = io.BytesIO()
-    for stretch in stretches:
-        if stretch is None:
-            texts.append(None)
-            continue
-        named = {name: getattr(stretch, name) for name in _ARRAYS}
-        there = {name: value for name, value in named.items() if value is not None}
-        for value in there.values():
-            np.save(arrays, np.stack(value) if isinstance(value, tuple) else value)
-        frames = [asdict(frame) for frame in stretch.frames]
-        texts.append({"frames": frames, "notes": stretch.notes, "arrays": list(there)})
-    content = json.dumps(texts).encode() + b"\n" + arrays.getvalue()
-    return sha256(content).hexdigest().encode() + b"\n" + content
-
-
-def _from_bytes(content: bytes) -> tuple[KeptStretch | None, ...]:
-    line, _, rest = content.partition(b"\n")
-    arrays = io.BytesIO(rest)
-    return tuple(
-        None
-        if texts is None
-        else _stretch(texts, {name: np.load(arrays) for name in texts["arrays"]})
-        for texts in json.loads(line)
-    )
-
-
-def _stretch(texts: Mapping[str, Any], arrays: Mapping[str, Any]) -> KeptStretch:
-    frames = tuple(
-        FramePlace(**frame | {"pictures": tuple(KeptPicture(**one) for one in frame["pictures"])})
-        for frame in texts["frames"]
-    )
-    small = arrays.get("small")
-    return KeptStretch(
-        frames=frames,
-        notes=tuple(texts["notes"]),
-        pts=arrays["pts"],
-        scores=arrays.get("scores"),
-        small=None if small is None else (small[0], small[1]),
-        starts=arrays.get("starts"),
-    )
 
 
 def make_private(path: Path) -> None:
