@@ -16,7 +16,7 @@ import numpy as np
 from wtours.errors import WtoursError
 from wtours.frame_pass import Sampling, StretchRecord, join, sample
 from wtours.portion_files import FinishedPortion, load_portion, portion_path
-from wtours.portion_work import PortionTask, StretchTask
+from wtours.portion_work import PortionTask
 from wtours.shard_inputs import ShardInput
 from wtours.shard_sets import TAR_BYTES, SetInputs, divide
 from wtours.shard_settings import ShardSettings, differences
@@ -24,6 +24,7 @@ from wtours.shards import JoinedVideo, PartialSet, VideoRecord
 from wtours.shards.schema import FORMAT, RECORD_FILE, VERSION, DatasetRecord, LeftOut
 from wtours.shards.segments import Ints
 from wtours.shards.writer import partial_folder
+from wtours.stretch_work import StretchTask
 from wtours.stretches import Stretch, cut_into_stretches, even_length_s, whole, with_neighbours
 from wtours.unblurred import Unblurred, open_unblurred, wanted_frames
 from wtours.whole_file import write_whole

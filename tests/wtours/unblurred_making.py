@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.video_making import panned, write_video
-from wtours import portion_work
+from wtours import stretch_work
 from wtours.shard import Written, shard_videos, verify_shards
 from wtours.shard_settings import ShardSettings
 from wtours.shards import Box
@@ -102,5 +102,5 @@ def no_decoding(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         raise AssertionError("a video was decoded")
 
     with monkeypatch.context() as patch:
-        patch.setattr(portion_work, "VideoReader", read)
+        patch.setattr(stretch_work, "VideoReader", read)
         yield
