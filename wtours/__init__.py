@@ -12,11 +12,22 @@ _ROOMS = {
     "Manifest": "wtours.manifest",
     "Video": "wtours.manifest",
     "open_video": "wtours.video",
+    "CutSettings": "wtours.stages.cuts",
+    "find_cuts": "wtours.stages.cuts",
     "open_shards": "wtours.shards",
     "WtoursError": "wtours.errors",
 }
 
-__all__ = ["Manifest", "Video", "WtoursError", "__version__", "open_shards", "open_video"]
+__all__ = [
+    "CutSettings",
+    "Manifest",
+    "Video",
+    "WtoursError",
+    "__version__",
+    "find_cuts",
+    "open_shards",
+    "open_video",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,9 +5,9 @@ same one or says in what it differs.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256 as new_sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,18 @@ import numpy as np
 
 from wtours.errors import WtoursError
 from wtours.frame_pass import Sampling, StretchRecord, join, sample
-from wtours.portion_files import load_portion, portion_path
-from wtours.portion_work import PortionTask, StretchTask
+from wtours.portion_files import FinishedPortion, load_portion, portion_path
+from wtours.portion_work import PortionTask
 from wtours.shard_inputs import ShardInput
 from wtours.shard_sets import TAR_BYTES, SetInputs, divide
-from wtours.shard_settings import ShardSettings
+from wtours.shard_settings import ShardSettings, differences
 from wtours.shards import JoinedVideo, PartialSet, VideoRecord
 from wtours.shards.schema import FORMAT, RECORD_FILE, VERSION, DatasetRecord, LeftOut
 from wtours.shards.segments import Ints
 from wtours.shards.writer import partial_folder
+from wtours.stretch_work import StretchTask
 from wtours.stretches import Stretch, cut_into_stretches, even_length_s, whole, with_neighbours
+from wtours.unblurred import Unblurred, open_unblurred, wanted_frames
 from wtours.whole_file import write_whole
 
 PLAN_FILE = "plan.json"
@@ -37,7 +39,6 @@ class VideoPlan:
     """One video on its way to a shard set."""
 
     video: ShardInput
-    sha256: str
     settings: ShardSettings
     stretches: tuple[Stretch, ...]
     sampling: Sampling
@@ -105,6 +106,8 @@ class SetPlan:
     """Whether a portion leaves out videos that are damaged."""
     identity: Mapping[str, Any]
     partial: PartialSet
+    unblurred: Unblurred | None = None
+    """Where its frames are kept as they are; None: nowhere."""
 
     @property
     def duration_s(self) -> float:
@@ -131,15 +134,27 @@ class SetPlan:
             tar=self.partial.tar(number),
             decoder_threads=decoder_threads,
             skip_bad=self.skip_bad,
+            unblurred=self.unblurred,
         )
 
-    def finish(self) -> tuple[DatasetRecord, int, int, int]:
+    @property
+    def kept_in(self) -> Path | None:
+        """The folder of the unblurred frames of all sets, where they are kept."""
+        return None if self.unblurred is None else self.unblurred.folder.parent
+
+    def load(self) -> list[FinishedPortion]:
+        """Read the portions, all of which are done."""
+        return [load_portion(self.partial.path, n) for n in range(len(self.portions))]
+
+    def finish(self, finished: Sequence[FinishedPortion]) -> tuple[DatasetRecord, int, int, int]:
         """Join the portions into the set; return its record, and its pictures, rows and cuts.
+
+        Args:
+            finished: the portions.
 
         Raises:
             WtoursError: there is nothing to put in it.
         """
-        finished = [load_portion(self.partial.path, n) for n in range(len(self.portions))]
         records: dict[int, list[StretchRecord]] = {}
         left_out: list[LeftOut] = []
         for portion, done in zip(self.portions, finished, strict=True):
@@ -170,37 +185,47 @@ class SetPlan:
 
 def make_plan(
     inputs: SetInputs,
-    hashes: Sequence[str],
     folder: Path,
     settings: ShardSettings,
     *,
     replace_set: bool,
     skip_bad: bool = False,
+    unblurred: Path | None = None,
+    told: Callable[[str], None] = lambda text: None,
 ) -> SetPlan:
     """Plan a set anew, or go on with what was begun of it.
 
     Args:
-        inputs: its videos.
-        hashes: the SHA-256 of each.
+        inputs: its videos, hashed.
         folder: of the set.
         settings: what is kept, and how.
         replace_set: begin anew, whatever is there.
         skip_bad: whether damaged videos are left out.
+        unblurred: folder for the frames of all sets as they are; None keeps none.
+        told: is given a sentence if others are replaced there.
 
     Raises:
         WtoursError: something else was begun in that folder.
     """
-    wanted = _identity(inputs, hashes, settings)
+    wanted = _identity(inputs, settings)
     begun = None if replace_set else _begun(folder)
     if begun is not None and begun["identity"] != wanted:
         raise refused(folder, f"was begun with {differences(begun['identity'], wanted)}")
+    decoded = begun is not None and begun["decoded"]
+    kept = None
+    if unblurred is not None:
+        frames = wanted_frames(unblurred / inputs.name, inputs, wanted, settings)
+        kept = open_unblurred(frames, told=told)
+        if decoded and not kept.decoded:
+            kept = kept.begin(decoded=True)
+        elif kept.decoded and not decoded:
+            begun, decoded = None, True
     if begun is None and partial_folder(folder).exists():
         PartialSet(folder, replace=replace_set).discard()
     partial = PartialSet(folder, replace=replace_set)
-    decoded = begun is not None and begun["decoded"]
     videos = tuple(
-        _plan_video(video, sha256, settings, decoded=decoded, in_one=inputs.shared or decoded)
-        for video, sha256 in zip(inputs.videos, hashes, strict=True)
+        _plan_video(video, settings, decoded=decoded, in_one=inputs.shared or decoded)
+        for video in inputs.videos
     )
     portions = (
         tuple(tuple((position, 0) for position in run) for run in divide(inputs.videos, settings))
@@ -219,6 +244,7 @@ def make_plan(
         skip_bad=skip_bad and inputs.shared,
         identity=wanted,
         partial=partial,
+        unblurred=kept,
     )
 
 
@@ -229,8 +255,9 @@ def plan_from_decoding(plan: SetPlan) -> SetPlan:
     partial = PartialSet(plan.partial.folder, replace=True)
     text = json.dumps({"identity": plan.identity, "decoded": True}, indent=1)
     write_whole(partial.path / PLAN_FILE, text)
-    again = _plan_video(video.video, video.sha256, plan.settings, decoded=True, in_one=True)
-    return replace(plan, videos=(again,), portions=(((0, 0),),), partial=partial)
+    again = _plan_video(video.video, plan.settings, decoded=True, in_one=True)
+    kept = None if plan.unblurred is None else plan.unblurred.begin(decoded=True)
+    return replace(plan, videos=(again,), portions=(((0, 0),),), partial=partial, unblurred=kept)
 
 
 def discard_if_empty(plan: SetPlan) -> None:
@@ -247,17 +274,8 @@ def refused(folder: Path | str, finding: str) -> WtoursError:
     )
 
 
-def differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """Say in what two records of settings differ."""
-    return "; ".join(
-        f"{key} {there.get(key)} instead of {wanted.get(key)}"
-        for key in sorted(set(wanted) | set(there))
-        if there.get(key) != wanted.get(key)
-    )
-
-
 def _plan_video(
-    video: ShardInput, sha256: str, settings: ShardSettings, *, decoded: bool, in_one: bool
+    video: ShardInput, settings: ShardSettings, *, decoded: bool, in_one: bool
 ) -> VideoPlan:
     timeline, time_base = video.timeline, video.facts.time_base
     seekable = video.facts.container.split(",")[0] in _SEEKABLE
@@ -269,7 +287,6 @@ def _plan_video(
     )
     return VideoPlan(
         video=video,
-        sha256=sha256,
         settings=settings,
         stretches=stretches,
         sampling=_sample(timeline.pts, timeline.starts, video, settings),
@@ -286,16 +303,20 @@ def _sample(pts: Ints, starts: Ints, video: ShardInput, settings: ShardSettings)
     )
 
 
-def _identity(inputs: SetInputs, hashes: Sequence[str], settings: ShardSettings) -> dict[str, Any]:
+def _identity(inputs: SetInputs, settings: ShardSettings) -> dict[str, Any]:
     """Everything that a finished portion depends on, in JSON's types."""
-    of_videos: dict[str, Any] = {"video": hashes[0]}
+    of_videos: dict[str, Any] = {"video": _hash_of(inputs.videos[0])}
     if inputs.shared:
-        names = (video.name for video in inputs.videos)
-        lines = (f"{name} {digest}\n" for name, digest in zip(names, hashes, strict=True))
-        listing = new_sha256("".join(lines).encode()).hexdigest()
-        of_videos = {"videos": len(hashes), "listing": listing, "tar_bytes": TAR_BYTES}
+        lines = "".join(f"{video.name} {_hash_of(video)}\n" for video in inputs.videos)
+        listing = sha256(lines.encode()).hexdigest()
+        of_videos = {"videos": len(inputs.videos), "listing": listing, "tar_bytes": TAR_BYTES}
     values = {"format": f"{FORMAT} {VERSION}", **of_videos, **settings.to_record()}
     return dict(json.loads(json.dumps(values)))
+
+
+def _hash_of(video: ShardInput) -> str:
+    assert video.sha256 is not None
+    return video.sha256
 
 
 def _begun(folder: Path) -> dict[str, Any] | None:
@@ -317,7 +338,7 @@ def _video_record(plan: VideoPlan, records: Sequence[StretchRecord]) -> VideoRec
     notes = dict.fromkeys(note for record in records for note in record.notes)
     return VideoRecord(
         name=video.name,
-        sha256=plan.sha256,
+        sha256=_hash_of(video),
         size_bytes=facts.size_bytes,
         codec=facts.codec,
         width=facts.width,
