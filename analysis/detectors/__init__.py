@@ -1,0 +1,1 @@
+"""Object detectors behind one small interface (`detector.py`), for the object statistics."""
