@@ -12,6 +12,8 @@ _ROOMS = {
     "Manifest": "wtours.manifest",
     "Video": "wtours.manifest",
     "open_video": "wtours.video",
+    "CutSettings": "wtours.stages.cuts",
+    "find_cuts": "wtours.stages.cuts",
     "open_shards": "wtours.shards",
     "WtoursError": "wtours.errors",
 }

@@ -192,10 +192,10 @@ def join(
     """
     pts = np.concatenate([record.pts for record in records])
     found: tuple[Cut, ...] = ()
+    scores = None
     if cuts is not None:
-        found = find_cuts(
-            joined_scores(records), pts, time_base=video.time_base, rate=video.rate, settings=cuts
-        )
+        scores = joined_scores(records)
+        found = find_cuts(scores, pts, time_base=video.time_base, rate=video.rate, settings=cuts)
     cut_frames = np.searchsorted(pts, [cut.pts for cut in found]).astype(np.int64)
     breaks = np.concatenate([cut_frames, gaps(pts, time_base=video.time_base, fps=fps)])
     motion = joined_motion(records)[sampling.rows]
@@ -208,6 +208,7 @@ def join(
         segments=assign_segments(sampling.ticks, sampling.frames, breaks=breaks),
         motion=motion,
         cuts=found,
+        scores=None if scores is None else (pts, scores),
     )
 
 

@@ -52,17 +52,24 @@ def print_table(
 def print_shard_set(made: "WrittenSet") -> None:
     """Print a line on a shard set, and on stderr what is unusual about its videos."""
     videos = f" of {len(made.record.videos)} videos" if len(made.record.videos) > 1 else ""
-    done = f"{made.place}: {made.pictures} pictures{videos} in {made.tars} tars"
+    pictures, tars = count_text(made.pictures, "picture"), count_text(made.tars, "tar")
+    done = f"{made.place}: {pictures}{videos} in {tars}"
     if made.skipped:
         print(f"{done}, there already")
     else:
-        print(f"{done}, {made.cuts} cuts, {size_text(made.size_bytes)}")
+        cuts = count_text(made.cuts or 0, "cut")
+        print(f"{done}, {cuts}, {size_text(made.size_bytes)}")
     notes = [(video.name, text) for video in made.record.videos for text in video.notes]
     for name, text in notes[:_MOST_NOTES]:
         note(name, text)
     if len(notes) > _MOST_NOTES:
         rest = len(notes) - _MOST_NOTES
         print(f"note: {rest} more notes on videos, in {made.place}/dataset.json", file=sys.stderr)
+
+
+def count_text(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 tar, 2 tars."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def note(name: str, text: str) -> None:

@@ -15,8 +15,8 @@ from wtours import WtoursError
 Series: TypeAlias = "pd.Series[Any]"
 
 STATES = ("bright", "dim", "dark")
-LAGS_S = (1.0, 10.0, 60.0, 600.0)
-"""Scales of time on which change is measured: seconds, and minutes."""
+LAGS_S = (1.0, 10.0, 60.0, 600.0, 3600.0)
+"""Scales of time on which change is measured: seconds, minutes, an hour."""
 ENVELOPE_COLUMNS = ("time_s", "low", "high", "mean_low", "mean_high", "median")
 
 
@@ -31,6 +31,9 @@ class LightnessOptions:
     dark_below: float = 25.6
     """Mean L* under which a picture is dark: two stops (a quarter of the light) under it."""
 
+    margin: float = 2.0
+    """How far, in L*, lightness must pass a bound before the state changes."""
+
     def __post_init__(self) -> None:
         if not self.window_s > 0:
             raise WtoursError(
@@ -41,6 +44,11 @@ class LightnessOptions:
             raise WtoursError(
                 f"dark is under L* {self.dark_below} and bright from {self.bright_from}",
                 remedy="give two numbers from 0 to 100, dark not over bright",
+            )
+        if not 0 <= self.margin < 100:
+            raise WtoursError(
+                f"lightness must pass a bound by {self.margin} L* for a change",
+                remedy="give a number from 0 to 100, such as 2",
             )
 
 
@@ -80,6 +88,44 @@ def states(mean: Series, options: LightnessOptions) -> Series:
     return kept.astype(pd.CategoricalDtype(list(STATES), ordered=True))
 
 
+def change_points(time_s: Series, smooth: Series, options: LightnessOptions) -> pd.DataFrame:
+    """Return when a video turns from bright over dim to dark, or back: time_s, before, after.
+
+    Lightness that hovers about a bound is no series of changes, so the state follows with
+    hysteresis: it begins as `states` has it, and falls (rises) to the state on the other side of a
+    bound only when lightness lies more than `options.margin` under (over) that bound. The change is
+    then dated at the tick of the last crossing of the bound itself. A fall past both bounds at once
+    is one change, from bright to dark.
+
+    Args:
+        time_s: (n,) seconds, increasing.
+        smooth: (n,) the moving median of mean L*, which keeps what is shorter than half its window
+            (a tunnel, a person before the lens) from being a change. NaN is passed over.
+        options: bounds and margin.
+    """
+    known = smooth.notna().to_numpy()
+    level = smooth.to_numpy(dtype="float64")[known]
+    seconds = time_s.to_numpy(dtype="float64")[known]
+    bounds = np.asarray([options.dark_below, options.bright_from])
+    # Number of bounds that a level lies over: 0 dark, 1 dim, 2 bright. `lowest` and `highest` are
+    # the states between which the margin lets the level be.
+    plain = (level[:, None] >= bounds).sum(axis=1)
+    lowest = (level[:, None] > bounds + options.margin).sum(axis=1)
+    highest = (level[:, None] >= bounds - options.margin).sum(axis=1)
+    rows: list[tuple[float, str, str]] = []
+    state, since = (int(plain[0]) if len(level) else 0), 0
+    for index in range(len(level)):
+        new = min(max(state, int(lowest[index])), int(highest[index]))
+        if new == state:
+            continue
+        after = plain[since + 1 : index + 1]
+        within = (after <= new if new < state else after >= new)[::-1]
+        crossed = index + 1 - int(np.argmin(np.append(within, False)))
+        rows.append((float(seconds[crossed]), _name(state), _name(new)))
+        state, since = new, index
+    return pd.DataFrame(rows, columns=["time_s", "before", "after"]).astype({"time_s": "float64"})
+
+
 def change_over(tick: Series, mean: Series, *, lag: int) -> float:
     """Return the root mean square of L(n + lag) - L(n) over all ticks n: change on a scale of time.
 
@@ -107,8 +153,9 @@ def summarise_lightness(
     Every tick counts the same, so these are statistics of time. Columns: `video`; `measured`, the
     ticks with a lightness; `window_s` of the moving median; `mean`, `minimum`, `p5`, `p50`, `p95`,
     `maximum` over time; `range`, p95 - p5; `bright`, `dim`, `dark`, shares of time that add up to
-    1; `change_1s`, `change_10s`, `change_60s`, `change_600s` by `change_over`. Missing where
-    nothing was measured, or where the video is too short or its kept rate too low for a scale.
+    1; `turns`, how often the state changes, by `change_points`; `change_1s`, `change_10s`,
+    `change_60s`, `change_600s`, `change_3600s` by `change_over`. Missing where nothing was
+    measured, or where the video is too short or its kept rate too low for a scale.
 
     Args:
         pictures: as `Tables.pictures`.
@@ -137,10 +184,11 @@ def summarise_lightness(
                 "maximum": mean.max(),
                 "range": high - low,
                 **{state: float(shares[state]) if counts else float("nan") for state in STATES},
+                "turns": _turns(of_video, options, duration_s=duration_s) if counts else None,
                 **_changes(of_video["tick"], mean, rate_hz=rate_hz),
             }
         )
-    return pd.DataFrame(rows).astype({"video": videos["video"].dtype})
+    return pd.DataFrame(rows).astype({"video": videos["video"].dtype, "turns": "Int64"})
 
 
 def change_column(lag_s: float) -> str:
@@ -194,6 +242,19 @@ def _with_breaks(rows: pd.DataFrame, run: np.ndarray[Any, Any]) -> pd.DataFrame:
             parts.append(pd.DataFrame({"time_s": [middle_s]}).reindex(columns=rows.columns))
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
+
+
+def _turns(of_video: pd.DataFrame, options: LightnessOptions, *, duration_s: float) -> int:
+    smooth = moving_median(
+        of_video["time_s"],
+        of_video["lightness_mean"],
+        window_s=suited_window_s(duration_s, options),
+    )
+    return len(change_points(of_video["time_s"], smooth, options))
+
+
+def _name(state: int) -> str:
+    return ("dark", "dim", "bright")[state]
 
 
 def _changes(tick: Series, mean: Series, *, rate_hz: float) -> dict[str, float]:

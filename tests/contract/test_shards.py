@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.shard_making import make_shard_set
 from wtours.shards import ShardError, open_shards
-from wtours.shards.schema import CUTS_SCHEMA, INDEX_SCHEMA, VERSION
+from wtours.shards.schema import CUTS_SCHEMA, INDEX_SCHEMA, SCORES_SCHEMA, VERSION
 
 FORMAT_PAGE = Path(__file__).parents[2] / "wtours" / "shards" / "FORMAT.md"
 
@@ -65,7 +65,7 @@ def test_keys_match_the_format_and_sort_in_time_order(folder: Path) -> None:
 
 def test_the_format_page_names_every_column() -> None:
     page = FORMAT_PAGE.read_text(encoding="utf-8")
-    for name in (*INDEX_SCHEMA.names, *CUTS_SCHEMA.names):
+    for name in (*INDEX_SCHEMA.names, *CUTS_SCHEMA.names, *SCORES_SCHEMA.names):
         assert f"`{name}`" in page, name
     assert f"format version {VERSION}" in page
 

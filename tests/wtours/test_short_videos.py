@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from wtours.shard_sets import divide, group_into_sets
 from wtours.shard_settings import ShardSettings
 from wtours.shards import open_shards
 from wtours.stages.blur import BlurSettings
+from wtours.stages.cuts import CutSettings, find_cuts
 
 PLAIN = ShardSettings(fps=Fraction(5), short_side_px=48, blur=None, tar_s=10.0)
 RATES = {"abc": 10, "b": 25, "c": 30, "d": 10, "e": 30}
@@ -87,6 +89,36 @@ def test_a_shared_set_holds_what_sets_of_one_video_hold(
             assert shared.read_jpeg(int(first_rows[number]) + row) == one.read_jpeg(row)
     assert shared.cuts().to_pylist() == [row for one in alone for row in one.cuts().to_pylist()]
     assert verify_shards([tmp_path / "shared"]) == []
+
+
+@pytest.mark.parametrize("detector", ["content", "adaptive"])
+def test_recorded_scores_give_the_cuts_of_any_detector(
+    clips: Path, tmp_path: Path, detector: Literal["content", "adaptive"]
+) -> None:
+    """Without the video: those of a set that was made with that detector."""
+    other = replace(PLAIN, cuts=CutSettings(detector=detector, threshold=2.5, min_shot_s=0.1))
+    shard_videos([clips], out=tmp_path / "plain", settings=PLAIN)
+    shard_videos([clips], out=tmp_path / "other", settings=other)
+    (plain,), (sought,) = open_shards(tmp_path / "plain"), open_shards(tmp_path / "other")
+    table, found = plain.scores(), []
+    assert table is not None
+    assert other.cuts is not None
+    for video in plain.videos:
+        mine = [row for row in table.to_pylist() if row["video"] == video.name]
+        assert len(mine) == video.frames
+        assert mine[0]["score"] == 0
+        cuts = find_cuts(
+            np.asarray([row["score"] for row in mine]),
+            np.asarray([row["pts"] for row in mine]),
+            time_base=video.time_base,
+            rate=video.rate,
+            settings=other.cuts,
+        )
+        found += [(video.name, cut.pts) for cut in cuts]
+    assert found == [(row["video"], row["pts"]) for row in sought.cuts().to_pylist()]
+    assert found
+    shard_videos([clips], out=tmp_path / "none", settings=replace(PLAIN, cuts=None))
+    assert open_shards(tmp_path / "none")[0].scores() is None
 
 
 @pytest.mark.usefixtures("few_a_tar")

@@ -223,10 +223,12 @@ def _verify_shards(shards: Sequence[Path]) -> list[str]:
     """Print a line a set where all are whole; return a sentence a fault."""
     from wtours.shard import verify_shards
     from wtours.shards import open_shards
+    from wtours.terminal import count_text
 
     faults = verify_shards(shards)
     for shard_set in open_shards(*shards) if not faults else ():
-        print(f"{shard_set.folder}: {len(shard_set.record.tars)} tars and both tables are whole")
+        tars = count_text(len(shard_set.record.tars), "tar")
+        print(f"{shard_set.folder}: {tars} and all tables are whole")
     return faults
 
 

@@ -20,6 +20,8 @@ from wtours.shards.schema import (
     INDEX_FILE,
     INDEX_SCHEMA,
     RECORD_FILE,
+    SCORES_FILE,
+    SCORES_SCHEMA,
     DatasetRecord,
     ShardError,
     VideoRecord,
@@ -66,6 +68,12 @@ class ShardSet:
     def cuts(self) -> pa.Table:
         """Return the table of cuts."""
         return _read_table(self.folder / CUTS_FILE, CUTS_SCHEMA, None)
+
+    def scores(self) -> pa.Table | None:
+        """Return the change of every frame since the one before; None where it was not measured."""
+        if SCORES_FILE not in self.record.tables:
+            return None
+        return _read_table(self.folder / SCORES_FILE, SCORES_SCHEMA, None)
 
     @cached_property
     def _places(self) -> tuple[list[str], dict[str, np.ndarray[Any, Any]]]:

@@ -19,6 +19,7 @@ NAME = re.compile(r"[a-z0-9_-]+")
 GUARD = "-guard"
 """Ends the kind of a box that was found in a neighbouring picture: `face-guard`."""
 RECORD_FILE, INDEX_FILE, CUTS_FILE = "dataset.json", "index.parquet", "cuts.parquet"
+SCORES_FILE = "scores.parquet"
 ATTRIBUTION_FILE = "ATTRIBUTION.md"
 
 BOX_TYPE = pa.struct(
@@ -53,6 +54,13 @@ CUTS_SCHEMA = pa.schema(
         ("time_s", pa.float64()),
         ("score", pa.float32()),
         ("detector", pa.string()),
+    ]
+)
+SCORES_SCHEMA = pa.schema(
+    [
+        ("video", pa.dictionary(pa.int32(), pa.string())),
+        ("pts", pa.int64()),
+        ("score", pa.float64()),
     ]
 )
 

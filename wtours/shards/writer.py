@@ -26,6 +26,8 @@ from wtours.shards.schema import (
     INDEX_FILE,
     INDEX_SCHEMA,
     RECORD_FILE,
+    SCORES_FILE,
+    SCORES_SCHEMA,
     VERSION,
     Cut,
     DatasetRecord,
@@ -132,6 +134,9 @@ class JoinedVideo:
     motion: np.ndarray[Any, np.dtype[np.float32]]
     """(n,) change since the row before; the first is NaN."""
     cuts: Sequence[Cut]
+    scores: tuple[Ints, np.ndarray[Any, np.dtype[np.float64]]] | None = None
+    """(F,) time stamps of all its frames, and the change of each since the one before; None where
+    cuts were not sought."""
 
 
 class PartialSet:
@@ -177,21 +182,24 @@ class PartialSet:
             left_out: videos that are not in it although they were asked for.
         """
         records = tuple(video.record for video in videos)
-        _write_table(self.path / INDEX_FILE, _index_table(videos))
-        _write_table(self.path / CUTS_FILE, _cuts_table(videos))
+        tables = {INDEX_FILE: _index_table(videos), CUTS_FILE: _cuts_table(videos)}
+        if any(video.scores is not None for video in videos):
+            tables[SCORES_FILE] = _scores_table(videos)
+        for name, table in tables.items():
+            _write_table(self.path / name, table)
         page = set_attribution(records, settings).encode()
         write_durably(self.path / ATTRIBUTION_FILE, page)
         record = DatasetRecord(
             videos=records,
             settings=settings,
             tars=tuple(tars),
-            tables={name: file_sha256(self.path / name) for name in (INDEX_FILE, CUTS_FILE)},
+            tables={name: file_sha256(self.path / name) for name in tables},
             documents={ATTRIBUTION_FILE: sha256(page).hexdigest()},
             software={name: version(name) for name in SOFTWARE},
             left_out=tuple(left_out),
         )
         write_durably(self.path / RECORD_FILE, record.to_json().encode())
-        known = {RECORD_FILE, INDEX_FILE, CUTS_FILE, ATTRIBUTION_FILE, *(tar.name for tar in tars)}
+        known = {RECORD_FILE, ATTRIBUTION_FILE, *tables, *(tar.name for tar in tars)}
         for other in self.path.iterdir():
             if other.name not in known:
                 other.unlink()
@@ -270,6 +278,18 @@ def _cuts_table(videos: Sequence[JoinedVideo]) -> pa.Table:
     rows = [{"video": video.record.name, **vars(cut)} for video in videos for cut in video.cuts]
     columns = {name: [row[name] for row in rows] for name in CUTS_SCHEMA.names}
     return pa.table(columns, schema=CUTS_SCHEMA.with_metadata(_metadata()))
+
+
+def _scores_table(videos: Sequence[JoinedVideo]) -> pa.Table:
+    parts = []
+    for video in videos:
+        if video.scores is not None:
+            pts, scores = video.scores
+            names = pa.array([video.record.name] * len(pts)).dictionary_encode()
+            columns = {"video": names, "pts": pts, "score": scores}
+            parts.append(pa.table(columns, schema=SCORES_SCHEMA))
+    whole = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+    return whole.replace_schema_metadata(_metadata())
 
 
 def _metadata() -> dict[str, str]:

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from analysis.statistics.lightness import (
     ENVELOPE_COLUMNS,
+    STATES,
     LightnessOptions,
     change_over,
+    change_points,
     envelope,
     moving_median,
     states,
@@ -106,6 +108,7 @@ def test_where_nothing_was_measured_nothing_is_claimed(mean: list[float]) -> Non
     (row,) = summarise_lightness(pictures_of(mean), videos_of(4), OPTIONS).to_dict("records")
     assert row["measured"] == 0
     assert all(math.isnan(row[name]) for name in ("mean", "range", "bright", "dark", "change_1s"))
+    assert pd.isna(row["turns"])
 
 
 def test_one_picture_has_a_mean_but_no_change() -> None:
@@ -156,6 +159,88 @@ def test_a_hole_in_time_breaks_the_curve() -> None:
     assert curve["time_s"][4] == 6.5
 
 
+def turns_by_a_loop(levels: list[float], margin: float) -> list[tuple[float, str, str]]:
+    """The definition word for word: bounds 40 and 20, one tick a second."""
+
+    def state_of(level: float) -> str:
+        return "bright" if level >= 40 else "dark" if level < 20 else "dim"
+
+    order = ["dark", "dim", "bright"]
+    bound_over = {"dark": 20, "dim": 40}
+    known = [(n, level) for n, level in enumerate(levels) if not math.isnan(level)]
+    turns: list[tuple[float, str, str]] = []
+    state, earliest = (state_of(known[0][1]) if known else ""), 1
+    for place, (_, level) in enumerate(known):
+        new = state
+        for lower in ("dim", "dark"):  # falls, one bound after the other
+            if order.index(new) > order.index(lower) and level < bound_over[lower] - margin:
+                new = lower
+        for lower, upper in (("dark", "dim"), ("dim", "bright")):
+            if order.index(new) <= order.index(lower) and level > bound_over[lower] + margin:
+                new = upper
+        if new != state:
+            falls = order.index(new) < order.index(state)
+            bound = bound_over[new] if falls else bound_over[order[order.index(new) - 1]]
+            start = place
+            while start > earliest and (known[start - 1][1] < bound) == falls:
+                start -= 1
+            turns.append((float(known[start][0]), state, new))
+            state, earliest = new, place + 1
+    return turns
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(st.one_of(st.integers(10, 50), st.just(math.nan)), max_size=25),
+    st.sampled_from([0, 2, 5]),
+)
+def test_change_points_equal_a_loop_over_ticks(levels: list[float], margin: float) -> None:
+    options = LightnessOptions(bright_from=40, dark_below=20, margin=margin)
+    smooth = pd.Series(levels, dtype="float64")
+    found = change_points(pd.Series(range(len(levels)), dtype="float64"), smooth, options)
+    rows = list(found.itertuples(index=False, name=None))
+    assert rows == turns_by_a_loop(levels, margin)
+    assert found["time_s"].is_monotonic_increasing
+    assert found["before"].tolist()[1:] == found["after"].tolist()[:-1]
+    assert set(found["after"]) <= set(STATES)
+
+
+def test_lightness_that_hovers_about_a_bound_changes_nothing() -> None:
+    hovering = [36.0, 37.0] * 30
+    (row,) = summarise_lightness(pictures_of(hovering), videos_of(60), OPTIONS).to_dict("records")
+    assert row["turns"] == 0
+    options = LightnessOptions(margin=0, window_s=0.5)
+    (row,) = summarise_lightness(pictures_of(hovering), videos_of(60), options).to_dict("records")
+    assert row["turns"] == 59
+
+
+def test_an_evening_turns_from_bright_over_dim_to_dark_where_it_crosses_the_bounds() -> None:
+    evening = pd.Series(np.linspace(60, 0, 601))
+    turns = change_points(pd.Series(np.arange(601.0)), evening, OPTIONS)
+    assert list(zip(turns["before"], turns["after"], strict=True)) == [
+        ("bright", "dim"),
+        ("dim", "dark"),
+    ]
+    assert turns["time_s"].tolist() == [237, 345]  # the first ticks under 36.4 and 25.6
+
+
+def test_a_tunnel_shorter_than_half_the_window_is_no_turn() -> None:
+    def turns(dark_s: int) -> int:
+        walk = [60.0] * 300 + [5.0] * dark_s + [60.0] * 300
+        summary = summarise_lightness(pictures_of(walk), videos_of(len(walk)), OPTIONS)
+        return int(summary["turns"].iloc[0])
+
+    assert (turns(25), turns(40)) == (0, 2)
+
+
+def test_change_over_an_hour_takes_two_hours_of_video() -> None:
+    for hours, known in ((1.9, False), (2, True)):
+        slow = pictures_of([20.0, 80.0] * int(hours * 3), rate=1 / 600)
+        videos = videos_of(hours * 3600, rate=1 / 600)
+        (row,) = summarise_lightness(slow, videos, OPTIONS).to_dict("records")
+        assert math.isnan(row["change_3600s"]) != known
+
+
 @pytest.mark.parametrize(
     ("given_options", "fault"),
     [
@@ -163,6 +248,8 @@ def test_a_hole_in_time_breaks_the_curve() -> None:
         ({"window_s": math.nan}, "window"),
         ({"bright_from": 20, "dark_below": 30}, "dark is under"),
         ({"bright_from": 120}, "bright from"),
+        ({"margin": -1}, "pass a bound"),
+        ({"margin": math.nan}, "pass a bound"),
     ],
 )
 def test_senseless_options_are_refused(given_options: dict[str, float], fault: str) -> None:
