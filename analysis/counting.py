@@ -28,13 +28,13 @@ class Counts:
     classes: pd.DataFrame
     """As `class_frequencies`, of each video."""
     classes_of_groups: pd.DataFrame
-    """As `class_frequencies`, of each group; `video` holds the group's name."""
+    """As `class_frequencies`, of each group; first column `group`."""
     growth: pd.DataFrame
-    """As `accumulation`, of each group; `video` holds the group's name."""
+    """As `accumulation`, of each group; first column `group`."""
     summary: pd.DataFrame
     """As `summarise_objects`, of each video."""
     summary_of_groups: pd.DataFrame
-    """As `summarise_objects`, of each group; `video` holds the group's name."""
+    """As `summarise_objects`, of each group; first column `group`."""
 
 
 def count_objects(objects: Objects, groups: Mapping[str, str], *, threshold: float) -> Counts:

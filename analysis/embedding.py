@@ -57,7 +57,8 @@ def embed_ticks(pictures: pd.DataFrame, counts: pd.DataFrame | None) -> dict[str
     if counts is not None:
         known = counts.set_index("tick").reindex(pictures["tick"])
         for name in ("classes", "instances"):
-            arrays[name] = np.minimum(known[name].fillna(MISSING), MISSING).to_numpy().astype("<u2")
+            values = known[name].to_numpy(dtype="float64", na_value=MISSING)
+            arrays[name] = np.minimum(values, MISSING).astype("<u2")
     return {name: _text(array) for name, array in arrays.items()}
 
 

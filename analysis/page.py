@@ -1,6 +1,12 @@
-"""The HTML page of a report: one file that needs no other, no network and no script."""
+"""The HTML page of a report: one file that needs no other and no network.
+
+Without scripts it shows everything but the values under the pointer. Its policy
+(Content-Security-Policy) lets nothing be loaded and no other script run, whatever a name contains.
+"""
 
 import base64
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -8,13 +14,20 @@ from typing import Any
 
 import jinja2
 import pandas as pd
+from markupsafe import Markup
 
+from analysis.contact_sheet import ContactSheet
+from analysis.counting import Counts
+from analysis.embedding import embed_jpeg
 from analysis.figures.style import duration_text
 from analysis.statistics.lightness import LAGS_S, LightnessOptions, change_column
+from analysis.timelines import Timelines
 from wtours.shards import DatasetRecord
 
 SOFTWARE = ("wtours", "pandas", "pyarrow", "matplotlib", "numpy", "pillow")
 NOT_MEASURED = "–"
+SHEETS = 3
+"""Figures of one kind in the page, ten videos each; more stand beside it as files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +35,7 @@ class PageFigure:
     """A figure as it stands in the page."""
 
     kind: str
+    name: str
     alternative: str
     mime: str
     content: bytes
@@ -32,11 +46,22 @@ class PageFigure:
         return f"data:{self.mime};base64,{base64.b64encode(self.content).decode()}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class PageObjects:
+    """What the page tells of objects."""
+
+    counts: Counts
+    sheet: ContactSheet
+
+
 def render_page(
     summary: pd.DataFrame,
     records: Sequence[DatasetRecord],
     *,
     figures: Sequence[PageFigure],
+    timelines: Timelines,
+    objects: PageObjects | None = None,
+    groups: Mapping[str, str] | None = None,
     files: Sequence[str],
     options: LightnessOptions,
 ) -> str:
@@ -46,6 +71,9 @@ def render_page(
         summary: as `Report.summary`.
         records: of the shard sets, in the same order.
         figures: in order; a figure stands in the section of its kind.
+        timelines: of the videos.
+        objects: None where nobody looked for objects.
+        groups: of each video, its group, where there are any.
         files: paths of tables and figures, relative to the page.
         options: what the lightness was told with.
     """
@@ -57,12 +85,20 @@ def render_page(
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number_text, "share": share_text, "length": length_text}
-    environment.filters["rate"] = rate_text
+    environment.filters |= {"rate": rate_text, "jpeg": embed_jpeg}
+    # What is in the page is what its policy allows: the hash is of the script's very bytes.
+    source, _, _ = jinja2.PackageLoader("analysis").get_source(environment, "timelines.js")
     videos = summary.to_dict("records")
     return environment.get_template("report.html").render(
         videos=videos,
         total_s=float(summary["duration_s"].sum()),
         figures={kind: [f for f in figures if f.kind == kind] for kind in _kinds(figures)},
+        sheets=SHEETS,
+        timelines=timelines,
+        objects=None if objects is None else _told(objects, groups or {}),
+        frames=_json(timelines),
+        script=Markup(source),
+        script_hash=base64.b64encode(hashlib.sha256(source.encode()).digest()).decode(),
         files=files,
         options=options,
         changes=[(length_text(lag_s), change_column(lag_s)) for lag_s in LAGS_S],
@@ -101,6 +137,35 @@ def rate_text(value: float) -> str:
     ('29.97', '1')
     """
     return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def _json(timelines: Timelines) -> Markup:
+    """Return what the script reads; "<" is written so that no name can end the element."""
+    content = {"names": timelines.names, "videos": [each.data for each in timelines.videos]}
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def _told(objects: PageObjects, groups: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the section of objects says."""
+    counts, record = objects.counts, objects.counts.objects.record
+    rows = [{**row, "name": row["video"]} for row in counts.summary.to_dict("records")]
+    alone = len(set(groups.values())) == len(groups)
+    if not alone:
+        of_groups = counts.summary_of_groups.to_dict("records")
+        rows = [{**row, "name": row["group"]} for row in of_groups] + rows
+    detector = str(record.get("detector", "a detector"))
+    return {
+        "rows": rows,
+        "title": "Video" if alone else "Group or video",
+        "threshold": f"{counts.threshold:g}",
+        "looked": len(counts.objects.looked),
+        "detector": detector,
+        "detic": "detic" in detector.lower(),
+        "source": str(record.get("source", "those of the shards")),
+        "sheet": objects.sheet,
+        "record": dict(_flat(record)),
+    }
 
 
 def _kinds(figures: Sequence[PageFigure]) -> list[str]:

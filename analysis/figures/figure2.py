@@ -65,7 +65,7 @@ def draw_figure2(series: Sequence[Series]) -> Figure:
     with drawing():
         above_in, below_in = _lanes_in(series), max(3.3, _rows_in(series))
         figure = new_figure(height_in=above_in + below_in)
-        parts = figure.subfigures(2, 2, height_ratios=[above_in, below_in], wspace=0.02)
+        parts = figure.subfigures(2, 2, squeeze=False, height_ratios=[above_in, below_in])
         for letter, part, (title, paint) in zip("abcd", parts.flat, PANELS.values(), strict=True):
             part.suptitle(f"({letter}) {title}", x=0.01, ha="left", fontsize=12, weight="bold")
             paint(part, series)

@@ -1,10 +1,12 @@
 """Curves over time, one lane a group under the other: lightness, and objects per frame."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.series import Series, VideoCurves
 from analysis.figures.style import (
@@ -39,21 +41,21 @@ def draw_object_lanes(figure: Figure | SubFigure, series: Sequence[Series]) -> N
     most = max((curve["classes_high"].max() for curve in curves if curve is not None), default=0)
     for axes in lanes:
         axes.set_ylim(0, 1.05 * most if most > 0 else 1)
-        axes.yaxis.get_major_locator().set_params(integer=True, nbins=3)
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
     figure.supylabel("unique classes per frame", fontsize=11)
     _draw(lanes, series, lambda video: video.objects, ("classes_low", "classes_high"))
 
 
 def _lanes(figure: Figure | SubFigure, series: Sequence[Series]) -> Sequence[Axes]:
-    lanes: Sequence[Axes] = figure.subplots(len(series), 1, squeeze=False, sharex=True)[:, 0]
+    lanes: list[Axes] = list(figure.subplots(len(series), 1, squeeze=False, sharex=True)[:, 0])
     lengths_s = [video.duration_s for group in series for video in group.videos]
     unit = time_unit(max(lengths_s))
     shares = max(lengths_s) > UNEQUAL * min(lengths_s)
     lanes[-1].set_xlabel("share of the video (%)" if shares else f"time ({unit.name})")
     lanes[0].set_xlim(0, 100 if shares else max(*lengths_s, 1e-3) / unit.seconds)
     for number, (axes, group) in enumerate(zip(lanes, series, strict=True)):
-        title = {"fontsize": 10, "color": series_style(number).colour, "pad": 3}
-        axes.set_title(short_name(group.name), **title)
+        colour = series_style(number).colour
+        axes.set_title(short_name(group.name), fontsize=10, color=colour, pad=3)
         axes.grid(axis="y", color=FAINT, lw=0.6)
         axes.set_axisbelow(True)
     return lanes
@@ -73,13 +75,22 @@ def _draw(
         drawn = False
         for video in group.videos:
             curve = curve_of(video)
-            if curve is None or not curve["median"].notna().any():
+            if curve is None:
+                continue
+            median = _median(curve)
+            if not median.notna().any():
                 continue
             drawn = True
             time = curve["time_s"] / (max(video.duration_s, 1e-3) / 100 if shares else unit_s)
             if len(group.videos) <= MANY_VIDEOS:
                 low, high = curve[band[0]], curve[band[1]]
                 fill_band(axes, time, low, high, color=colour, alpha=0.28, lw=0.4)
-            draw_line(axes, time, curve["median"], color=colour, lw=1.3)
+            draw_line(axes, time, median, color=colour, lw=1.3)
         if not drawn:
             say(axes, "not measured")
+
+
+def _median(curve: pd.DataFrame) -> "pd.Series[Any]":
+    if "median" in curve:
+        return curve["median"]
+    return (curve["median_low"] + curve["median_high"]) / 2

@@ -36,7 +36,8 @@ class ObjectsPanel:
     video: str
     duration_s: float
     curve: pd.DataFrame
-    """`time_s`, `classes_low`, `classes_high`, `instances_low`, `instances_high`, `median`."""
+    """`time_s`, `classes_low`, `classes_high`, `instances_low`, `instances_high`,
+    `median_low`, `median_high`: as `object_curve` returns them."""
 
 
 def draw_objects(panels: Sequence[ObjectsPanel]) -> Figure:
@@ -70,7 +71,7 @@ def _draw_panel(axes: Axes, panel: ObjectsPanel) -> None:
     unit = set_time_axis(axes, panel.duration_s)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     curve = panel.curve
-    if not curve["median"].notna().any():
+    if not curve["median_low"].notna().any():
         axes.set_ylim(0, 1)
         say(axes, "no picture was looked at")
         return
@@ -80,7 +81,8 @@ def _draw_panel(axes: Axes, panel: ObjectsPanel) -> None:
     for name, colour, alpha in (("instances", SKY, 0.5), ("classes", BLUE, 0.8)):
         low, high = curve[f"{name}_low"], curve[f"{name}_high"]
         fill_band(axes, time, low, high, color=colour, alpha=alpha, lw=0.9)
-    draw_line(axes, time, curve["median"], color=VERMILION, lw=1.6)
+    median = (curve["median_low"] + curve["median_high"]) / 2
+    draw_line(axes, time, median, color=VERMILION, lw=1.6)
 
 
 def draw_frequencies(figure: Figure | SubFigure, series: Sequence[Series]) -> None:

@@ -16,10 +16,9 @@ class VideoCurves:
 
     duration_s: float
     lightness: pd.DataFrame
-    """`time_s`, `mean_low`, `mean_high`, `median`: as `envelope` returns them."""
+    """As `envelope` returns it."""
     objects: pd.DataFrame | None
-    """`time_s`, `classes_low`, `classes_high`, `median` of unique classes per frame; None where
-    nobody looked for objects."""
+    """As `object_curve` returns it; None where nobody looked for objects."""
     shots: int | None
     """None where cuts were not sought."""
 

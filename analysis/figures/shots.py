@@ -20,6 +20,7 @@ from analysis.figures.style import (
     time_unit,
 )
 
+
 @dataclass(frozen=True, kw_only=True)
 class ShotLane:
     """What the lane of one video shows."""
