@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from wtours.shards import ShardSet
+
 DETECTORS = ("content", "adaptive")
 CUT_COLUMNS: Mapping[str, str] = {
     "video": "category",
@@ -22,6 +24,38 @@ CUT_COLUMNS: Mapping[str, str] = {
     "score": "float64",
 }
 """One row a cut that a detector finds. `frame`: the first of the new shot, counted from 0."""
+
+
+def read_cuts(
+    shards: Sequence[ShardSet], *, detectors: Sequence[str] = DETECTORS
+) -> dict[str, pd.DataFrame]:
+    """Return video -> `cuts_from_scores` of every video whose set keeps scores.
+
+    Sets that were made without cut detection, or before scores were kept, have none; the videos of
+    those are left out, which is not the same as a video without cuts.
+
+    Raises:
+        ShardError: a table is missing or damaged.
+    """
+    found: dict[str, pd.DataFrame] = {}
+    for shard_set in shards:
+        table = shard_set.scores()
+        if table is None:
+            continue
+        frame = table.to_pandas()
+        of_video = dict(iter(frame.groupby("video", observed=True)))
+        for record in shard_set.videos:
+            if record.name not in of_video:
+                continue
+            rows = of_video[record.name]
+            found[record.name] = cuts_from_scores(
+                rows["score"].to_numpy(),
+                rows["pts"].to_numpy(),
+                time_base=record.time_base,
+                rate=record.rate,
+                detectors=detectors,
+            )
+    return found
 
 
 def cuts_from_scores(

@@ -31,6 +31,7 @@ PICTURE_COLUMNS: Mapping[str, str] = {
     "lightness_p95": "float32",
     "sharpness": "float32",
     "motion": "float32",
+    "phash": "uint64",
     "boxes": "int32",
     "row": "int64",
 }

@@ -18,7 +18,16 @@ _ROOMS = {
     "WtoursError": "wtours.errors",
 }
 
-__all__ = ["Manifest", "Video", "WtoursError", "__version__", "open_shards", "open_video"]
+__all__ = [
+    "CutSettings",
+    "Manifest",
+    "Video",
+    "WtoursError",
+    "__version__",
+    "find_cuts",
+    "open_shards",
+    "open_video",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -40,7 +40,7 @@ def summarise_shots(shots: pd.DataFrame, videos: pd.DataFrame) -> pd.DataFrame:
 
     Columns: `video`; `shots`, their number; `cuts`, one less; `cuts_per_hour`, cuts / duration,
     which for a video much shorter than an hour extrapolates; `cuts_per_hour_low` and
-    `cuts_per_hour_high`, what `counted_interval` leaves open about it; `shot_mean_s`, `shot_median_s`,
+    `cuts_per_hour_high`, what `counted_interval` leaves open; `shot_mean_s`, `shot_median_s`,
     `shot_shortest_s`, `shot_longest_s`. All are missing for a video whose cuts were not sought,
     which is not the same as a video without cuts.
 

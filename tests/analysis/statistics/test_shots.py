@@ -1,11 +1,13 @@
 """Shots divide a video without rest, and missing knowledge stays missing."""
 
+import math
+
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.statistics.shots import shots_between, summarise_shots
+from analysis.statistics.shots import counted_interval, shots_between, summarise_shots
 
 
 @given(st.lists(st.floats(-5, 120, allow_nan=False)), st.floats(0.01, 100))
@@ -49,3 +51,21 @@ def test_where_cuts_were_not_sought_every_number_is_missing() -> None:
     assert found["shots"].tolist()[0] == 2
     assert found.drop(columns="video").iloc[1].isna().all()
     assert summary({"unknown": None}, duration_s=100).drop(columns="video").iloc[0].isna().all()
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 400])
+def test_the_interval_of_a_count_has_a_fortieth_on_either_side(count: int) -> None:
+    low, high = counted_interval([count])
+    terms = [math.exp(-high[0] + k * math.log(high[0]) - math.lgamma(k + 1)) for k in range(2000)]
+    assert sum(terms[: count + 1]) == pytest.approx(0.025, rel=1e-6)
+    if count == 0:
+        assert low[0] == 0
+        return
+    terms = [math.exp(-low[0] + k * math.log(low[0]) - math.lgamma(k + 1)) for k in range(2000)]
+    assert 1 - sum(terms[:count]) == pytest.approx(0.025, rel=1e-6)
+
+
+def test_no_cut_in_an_hour_leaves_some_an_hour_open() -> None:
+    (row,) = summary({"walk": []}, duration_s=3600).to_dict("records")
+    assert (row["cuts_per_hour"], row["cuts_per_hour_low"]) == (0, 0)
+    assert row["cuts_per_hour_high"] == pytest.approx(3.69, abs=0.01)
