@@ -18,11 +18,12 @@ from PIL import Image
 
 from wtours.audit_boxes import CoveredBoxes, drawn, hidden_share, lowest, once, spread
 from wtours.audit_sheet import Tile, draw_sheet, page_text
+from wtours.contact_sheet import save_jpeg
 from wtours.detectors.detector import Detector
 from wtours.errors import WtoursError
 from wtours.shards import Box, ShardSet, open_shards
 from wtours.stages.blur import DETECTION_RATIO, BlurSettings
-from wtours.whole_file import put_in_place, write_durably, write_whole
+from wtours.whole_file import write_whole
 
 Pixels = NDArray[np.uint8]
 
@@ -157,7 +158,9 @@ def _audit(
         guards=sum(kind.endswith("-guard") for kind in boxes.kinds),
         looked_at=len(rows),
         seen=len(seen),
-        sheets=tuple(_write_sheet(out / file, tiles) for file, tiles in sheets.items() if tiles),
+        sheets=tuple(
+            save_jpeg(draw_sheet(tiles), out / file) for file, tiles in sheets.items() if tiles
+        ),
     )
 
 
@@ -205,15 +208,6 @@ def _tiles(
 def _picture(shards: ShardSet, row: int) -> Pixels:
     with Image.open(io.BytesIO(shards.read_jpeg(row))) as picture:
         return np.asarray(picture.convert("RGB"))
-
-
-def _write_sheet(path: Path, tiles: Sequence[Tile]) -> Path:
-    stream = io.BytesIO()
-    draw_sheet(tiles).save(stream, "JPEG", quality=90)
-    part = path.with_name(path.name + ".part")
-    write_durably(part, stream.getvalue())
-    put_in_place(part, path)
-    return path
 
 
 def _paragraph(audited: AuditedSet) -> tuple[str, tuple[str, ...], dict[str, Any]]:

@@ -1,14 +1,14 @@
-"""Draws contact sheets of places in pictures, and the page that shows them."""
+"""Places in pictures with their boxes, on contact sheets, and the page that shows these."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from wtours.contact_sheet import DARK, SheetCell, draw_cells
 from wtours.shards import Box
 from wtours.shards.schema import GUARD
 
@@ -17,10 +17,8 @@ Pixels = NDArray[np.uint8]
 TILE_PX = 176
 """Side of the place that a tile shows, in pixels of the sheet."""
 _COLUMNS = 8
-_SPACE_PX, _LINE_PX, _FONT_PX = 8, 14, 11
 _LEAST_SIDE_PX = 64
 """A tile shows so much of a picture at least."""
-_GROUND, _TEXT = (24, 24, 24), (230, 230, 230)
 _COLOURS = {"face": (255, 210, 0), "plate": (0, 220, 120)}
 _GUARD_COLOUR = (90, 190, 255)
 
@@ -40,23 +38,10 @@ class Tile:
 
 def draw_sheet(tiles: Sequence[Tile]) -> Image.Image:
     """Return a sheet of tiles, row by row; at least one."""
-    assert tiles, "a sheet needs a tile"
-    columns = min(_COLUMNS, len(tiles))
-    rows = math.ceil(len(tiles) / columns)
-    line_count = max(len(tile.lines) for tile in tiles)
-    across = TILE_PX + _SPACE_PX
-    down = TILE_PX + line_count * _LINE_PX + _SPACE_PX
-    sheet = Image.new("RGB", (columns * across + _SPACE_PX, rows * down + _SPACE_PX), _GROUND)
-    font = ImageFont.load_default(_FONT_PX)
-    pen = ImageDraw.Draw(sheet)
-    for number, tile in enumerate(tiles):
-        x = _SPACE_PX + number % columns * across
-        y = _SPACE_PX + number // columns * down
-        sheet.paste(draw_place(tile), (x, y))
-        for line, text in enumerate(tile.lines):
-            shown = _shortened(text, font, TILE_PX)
-            pen.text((x, y + TILE_PX + line * _LINE_PX), shown, fill=_TEXT, font=font)
-    return sheet
+    cells = [
+        SheetCell(pictures=(np.asarray(draw_place(tile)),), lines=tile.lines) for tile in tiles
+    ]
+    return draw_cells(cells, columns=_COLUMNS, width_px=TILE_PX, style=DARK)
 
 
 def draw_place(tile: Tile) -> Image.Image:
@@ -65,7 +50,7 @@ def draw_place(tile: Tile) -> Image.Image:
     side = max(_LEAST_SIDE_PX, round(tile.context * max(box.x1 - box.x0, box.y1 - box.y0)))
     x0 = _begin((box.x0 + box.x1) / 2, side, width)
     y0 = _begin((box.y0 + box.y1) / 2, side, height)
-    part = Image.new("RGB", (side, side), _GROUND)
+    part = Image.new("RGB", (side, side), DARK.paper)
     seen = tile.picture[max(0, y0) : y0 + side, max(0, x0) : x0 + side]
     part.paste(Image.fromarray(seen), (max(0, -x0), max(0, -y0)))
     place = part.resize((TILE_PX, TILE_PX), Image.Resampling.BICUBIC)
@@ -76,7 +61,7 @@ def draw_place(tile: Tile) -> Image.Image:
         (box.x1 - x0) * scale,
         (box.y1 - y0) * scale,
     ]
-    colour = _GUARD_COLOUR if box.kind.endswith(GUARD) else _COLOURS.get(box.kind, _TEXT)
+    colour = _GUARD_COLOUR if box.kind.endswith(GUARD) else _COLOURS.get(box.kind, DARK.ink)
     if corners[0] <= corners[2] and corners[1] <= corners[3]:
         ImageDraw.Draw(place).rectangle(corners, outline=colour)
     return place
@@ -110,11 +95,3 @@ def _begin(middle: float, side: int, length: int) -> int:
     if side >= length:
         return -((side - length) // 2)
     return min(max(0, round(middle - side / 2)), length - side)
-
-
-def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """Return a text, without its beginning where it is wider than some pixels."""
-    shown = text
-    while shown and font.getlength(shown) > width:
-        shown = shown[1:]
-    return shown

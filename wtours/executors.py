@@ -34,6 +34,11 @@ class _StoppedError(Exception):
     """The main process asked for an end."""
 
 
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def run_here(
     tasks: Sequence[Task], work: Work[Task], *, told: Callable[[int, float], None]
 ) -> Generator[tuple[int, Exception | None], None, None]:

@@ -217,7 +217,7 @@ def _cells(found: VideoShots) -> list[SheetCell]:
     return [
         SheetCell(
             pictures=pictures,
-            caption=f"{shot.number}   {clock_text(shot.start_s)} - {clock_text(shot.end_s)}",
+            lines=(f"{shot.number}   {clock_text(shot.start_s)} - {clock_text(shot.end_s)}",),
         )
         for shot, pictures in zip(found.shots, found.pictures, strict=True)
     ]

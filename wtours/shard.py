@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from wtours.errors import WtoursError
-from wtours.executors import run_here, run_in_processes
+from wtours.executors import run_here, run_in_processes, usable_cores
 from wtours.one_run import hold
 from wtours.portion_work import do_portion
 from wtours.ray_executor import run_on_ray
@@ -33,7 +33,6 @@ from wtours.shards.schema import DatasetRecord
 from wtours.shards.writer import partial_folder
 from wtours.storage import Store, local_folder, open_store
 from wtours.video import UnexpectedFramesError
-from wtours.whole_file import file_sha256
 
 _RATE_TOLERANCE = Fraction(105, 100)
 _WORKER_BYTES = 2 * 10**9
@@ -131,9 +130,11 @@ def shard_videos(
     out = local_folder(out) if store is None else store.staging
     if workers < 1:
         raise WtoursError(f"workers is {workers}", remedy="give 1 or more")
+    if store is not None and replace:
+        store.require_writable()
     left_out: list[str] = []
     on_bad: OnBad = (lambda fault: left_out.append(fault.message)) if skip_bad else refuse
-    inputs = find_inputs(paths, subset=subset, on_bad=on_bad, told=checking)
+    inputs = find_inputs(paths, subset=subset, hashed=True, on_bad=on_bad, told=checking)
     videos = _fitting(inputs, settings, on_bad)
     groups = group_into_sets(videos, stretch_s=settings.tar_s)
     sets: dict[str, WrittenSet] = {}
@@ -185,8 +186,8 @@ def default_workers() -> int:
     try:
         free_bytes = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
-        return _cores()  # a system that does not tell
-    return max(1, min(_cores(), free_bytes // _WORKER_BYTES))
+        return usable_cores()  # a system that does not tell
+    return max(1, min(usable_cores(), free_bytes // _WORKER_BYTES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,22 +220,19 @@ def _begin(
     store: Store | None,
 ) -> WrittenSet | SetPlan:
     """Return the set that is there already, or the plan of what is to be done."""
-    hashes = [file_sha256(video.facts.path) for video in group.videos]
-    for video, sha256 in zip(group.videos, hashes, strict=True):
-        _require_as_fetched(video, sha256)
+    for video in group.videos:
+        _require_as_fetched(video)
     there = None if replace else _there(folder, store)
     if there is None:
-        return make_plan(group, hashes, folder, settings, replace_set=replace, skip_bad=skip_bad)
+        return make_plan(group, folder, settings, replace_set=replace, skip_bad=skip_bad)
     left_out = {one.video for one in there.record.left_out}
-    wanted = {
-        video.name: sha256
-        for video, sha256 in zip(group.videos, hashes, strict=True)
-        if video.name not in left_out
-    }
+    wanted = {video.name: video.sha256 for video in group.videos if video.name not in left_out}
     if {one.name: one.sha256 for one in there.record.videos} != wanted:
         other = "other videos" if group.shared else "another video"
         raise refused(there.place, f"was made from {other} than {group.text}")
     shutil.rmtree(partial_folder(folder), ignore_errors=True)  # of a replacement given up
+    if store is not None and there.unsent is None:
+        shutil.rmtree(folder, ignore_errors=True)  # a run was killed when it had sent the set
     written = WrittenSet(
         place=there.place,
         record=there.record,
@@ -299,7 +297,7 @@ def _rounds(
 ) -> Generator[tuple[SetPlan, Exception | None], None, None]:
     """Do every missing portion once; yield its plan as it ends, and what it raised."""
     missing = [(plan, number) for plan in plans for number in plan.missing()]
-    threads = max(1, _cores() // max(1, min(workers, len(missing))))
+    threads = max(1, usable_cores() // max(1, min(workers, len(missing))))
     tasks = [plan.task(number, decoder_threads=threads) for plan, number in missing]
     lengths = [(plan, task.length_s) for (plan, _), task in zip(missing, tasks, strict=True)]
     pace = Pace(lengths, progress)
@@ -361,18 +359,14 @@ def _require_same_settings(there: _There | None, settings: ShardSettings) -> Non
         raise refused(there.place, f"was made with {differing}")
 
 
-def _require_as_fetched(video: ShardInput, sha256: str) -> None:
+def _require_as_fetched(video: ShardInput) -> None:
     recorded = video.provenance["file"].get("sha256") if video.provenance else None
-    if recorded is not None and recorded != sha256:
+    if recorded is not None and recorded != video.sha256:
         raise WtoursError(
-            f"{video.facts.path} was altered since it was fetched: its SHA-256 is {sha256}, "
+            f"{video.facts.path} was altered since it was fetched: its SHA-256 is {video.sha256}, "
             f"the record beside it says {recorded}",
             remedy="fetch it again, or move the record away if the change was meant",
         )
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

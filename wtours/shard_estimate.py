@@ -1,30 +1,22 @@
 """What sharding would give and take, before it is done: `wtours shard --dry-run`.
 
-Times and sizes are measured on the first frames of each video and on a few pictures spread over it.
+Pictures are counted from the time stamps, exactly; times and sizes are those of short parts.
 """
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean
 
-from wtours.portion_work import picture_stage
-from wtours.shard import require_rate
+from wtours.executors import usable_cores
+from wtours.measured_pass import CountedPass, MeasuredPass, count_pass, measure_pass
+from wtours.shard import default_workers, require_rate
 from wtours.shard_inputs import ShardInput, Subset, find_inputs
 from wtours.shard_settings import ShardSettings
-from wtours.shards import Picture
-from wtours.stages.cuts import CutStage
-from wtours.video import Frame, VideoReader, open_video
 
-_WARM_UP_FRAMES = 12
-"""The first frames take longer: the decoder's threads start, and its queue fills."""
-_MEASURED_FRAMES = 120
-_MEASURED_S = 2.0
-_MEASURED_PLACES = (0.1, 0.3, 0.5, 0.7, 0.9)
-"""Shares of the video at which a picture is made."""
-_TAR_BLOCK_BYTES = 512
+_MEASURED_ALIKE = 5
+"""Of videos of one codec and size so many are measured; they stand for the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +27,14 @@ class VideoEstimate:
     path: Path
     duration_s: float
     frames: int
-    """To decode."""
+    """To decode, at the most: all for cuts; otherwise, of each group of pictures, those up to the
+    last kept one, of which some are left out again where the codec allows it."""
     pictures: int
-    """To keep, about."""
+    """To keep."""
     size_bytes: int
     """Of the tars, about."""
     work_s: float
-    """Of computing, about, on this machine."""
+    """That this takes, about, on this machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +42,12 @@ class Estimate:
     """What to expect of all videos."""
 
     videos: tuple[VideoEstimate, ...]
+    opening_s: float
+    """That loading the detectors takes, which is done for every tar."""
 
     @property
     def pictures(self) -> int:
-        """To keep, about."""
+        """To keep."""
         return sum(video.pictures for video in self.videos)
 
     @property
@@ -62,8 +57,8 @@ class Estimate:
 
     @property
     def work_s(self) -> float:
-        """Of computing, about, on this machine."""
-        return sum(video.work_s for video in self.videos)
+        """That all takes, about, on this machine."""
+        return self.opening_s + sum(video.work_s for video in self.videos)
 
 
 def estimate(
@@ -71,8 +66,15 @@ def estimate(
     *,
     settings: ShardSettings | None = None,
     subset: Subset | None = None,
+    workers: int | None = None,
 ) -> Estimate:
     """Return what `shard_videos` would write; nothing is written.
+
+    Args:
+        paths: videos, and folders of them.
+        settings: what is kept, and how; the defaults where None.
+        subset: take only some of the videos.
+        workers: processes that would work at once; those of `default_workers` where None.
 
     Raises:
         WtoursError: a video is unusable, or slower than the kept rate.
@@ -81,63 +83,40 @@ def estimate(
     inputs = find_inputs(paths, subset=subset)
     for video in inputs:
         require_rate(video, settings)
-    return Estimate(videos=tuple(_estimate_one(video, settings) for video in inputs))
+    tars = max(1, round(sum(video.facts.duration_s for video in inputs) / settings.tar_s))
+    at_once = max(1, min(workers if workers is not None else default_workers(), tars))
+    begin_s = time.perf_counter()
+    detectors = settings.blur.open_detectors() if settings.blur is not None else ()
+    opening_s = time.perf_counter() - begin_s
+    measured: dict[tuple[str, int, int], list[MeasuredPass]] = {}
+    videos = []
+    for video in inputs:
+        facts, counted = video.facts, count_pass(video, settings)
+        alike = measured.setdefault((facts.codec, facts.width, facts.height), [])
+        if len(alike) < _MEASURED_ALIKE:
+            threads = max(1, usable_cores() // at_once)
+            alike.append(
+                measure_pass(video, counted, settings, detectors=detectors, threads=threads)
+            )
+            expected = _expected(video, counted, alike[-1:], at_once=at_once)
+        else:
+            expected = _expected(video, counted, alike, at_once=at_once)
+        videos.append(expected)
+    return Estimate(videos=tuple(videos), opening_s=tars * opening_s / at_once)
 
 
-def _estimate_one(video: ShardInput, settings: ShardSettings) -> VideoEstimate:
-    facts = video.facts
-    with open_video(facts.path, facts=facts) as reader:
-        frame_s = _seconds_a_frame(reader, settings)
-        stage = picture_stage(video.name, facts, settings)
-        frames = _spread_frames(reader)
-        stage.process_alone(0, frames[0])  # the detector's first picture takes longer
-        made, times_s = [], []
-        for frame in frames:
-            begin_s = time.perf_counter()
-            made.append(stage.process_alone(0, frame).picture)
-            times_s.append(time.perf_counter() - begin_s)
-    pictures = facts.packets
-    if settings.kept_fps is not None:
-        # The last tick is at most half a tick after the last frame.
-        last_s = facts.duration_s - 1 / float(facts.average_rate)
-        pictures = min(pictures, int(last_s * float(settings.kept_fps) + 0.5) + 1)
+def _expected(
+    video: ShardInput, counted: CountedPass, measured: Sequence[MeasuredPass], *, at_once: int
+) -> VideoEstimate:
+    frames, pictures = int(counted.frames[-1]), len(counted.kept)
+    picture_bytes = fmean(one.picture_bytes for one in measured)
+    work_s = fmean(frames * one.frame_s + pictures * one.picture_s for one in measured)
     return VideoEstimate(
         name=video.name,
-        path=facts.path,
-        duration_s=facts.duration_s,
-        frames=facts.packets,
+        path=video.facts.path,
+        duration_s=video.facts.duration_s,
+        frames=frames,
         pictures=pictures,
-        size_bytes=round(pictures * fmean(_bytes_in_tar(picture) for picture in made)),
-        work_s=facts.packets * frame_s + pictures * median(times_s),
+        size_bytes=round(pictures * picture_bytes),
+        work_s=work_s / at_once,
     )
-
-
-def _seconds_a_frame(reader: VideoReader, settings: ShardSettings) -> float:
-    """Return the time to decode a frame and to score it for cuts."""
-    cuts = CutStage() if settings.cuts is not None else None
-    warm = min(_WARM_UP_FRAMES, reader.facts.packets // 2)
-    begin_s, count = time.perf_counter(), 0
-    for number, frame in enumerate(islice(reader, warm + _MEASURED_FRAMES)):
-        if cuts is not None:
-            cuts.process_frame(frame)
-        if number < warm:
-            begin_s = time.perf_counter()
-            continue
-        count += 1
-        if time.perf_counter() - begin_s > _MEASURED_S:
-            break
-    return (time.perf_counter() - begin_s) / max(1, count)
-
-
-def _spread_frames(reader: VideoReader) -> list[Frame]:
-    frames = []
-    for share in _MEASURED_PLACES:
-        reader.seek(share * reader.facts.duration_s)
-        frames += list(islice(reader, 1))
-    return frames
-
-
-def _bytes_in_tar(picture: Picture) -> int:
-    """Return what a picture takes in a tar: two members with headers, in whole blocks."""
-    members = (len(picture.jpeg), len(picture.to_json()))
-    return sum((2 + (size - 1) // _TAR_BLOCK_BYTES) * _TAR_BLOCK_BYTES for size in members)

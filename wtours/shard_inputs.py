@@ -5,12 +5,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from hashlib import sha256
+from hashlib import sha256 as new_sha256
 from pathlib import Path
 from typing import Any
 
 from wtours.errors import WtoursError
-from wtours.integrity import VideoFacts, check_and_walk
+from wtours.integrity import VideoFacts, check_and_walk, check_walk_and_hash
 from wtours.provenance import Provenance, own_record
 from wtours.publishing.credit import attribution_line
 from wtours.stretches import Timeline, make_timeline
@@ -35,6 +35,8 @@ class ShardInput:
     attribution: str
     folder: Path | None = None
     """In which it was found; None where it was named itself."""
+    sha256: str | None = None
+    """Of its bytes; None where nobody asked."""
 
 
 OnBad = Callable[[WtoursError], None]
@@ -67,13 +69,14 @@ class Subset:
         A video's place follows from its name and the seed: more videos in a folder put some
         between, and change nothing else.
         """
-        return sorted(names, key=lambda name: sha256(f"{self.seed} {name}".encode()).digest())
+        return sorted(names, key=lambda name: new_sha256(f"{self.seed} {name}".encode()).digest())
 
 
 def find_inputs(
     paths: Sequence[str | Path],
     *,
     subset: Subset | None = None,
+    hashed: bool = False,
     on_bad: OnBad = refuse,
     told: Callable[[int, int], None] = lambda looked_at, videos: None,
 ) -> tuple[ShardInput, ...]:
@@ -82,6 +85,7 @@ def find_inputs(
     Args:
         paths: videos, and folders of them.
         subset: take only some; the others are not even looked at.
+        hashed: read all bytes of each, for its SHA-256.
         on_bad: is told of each video that is unusable.
         told: called after each video with how many were looked at, and how many there are.
 
@@ -99,8 +103,8 @@ def find_inputs(
             )
         owners.setdefault(name, file)
     if subset is None:
-        return tuple(_inputs(owners, owners, on_bad, told))
-    inputs = _inputs(owners, subset.order(owners), on_bad, told)
+        return tuple(_inputs(owners, owners, hashed, on_bad, told))
+    inputs = _inputs(owners, subset.order(owners), hashed, on_bad, told)
     taken = {one.name: one for one in _drawn(inputs, len(owners), subset)}
     return tuple(taken[name] for name in owners if name in taken)
 
@@ -122,12 +126,13 @@ def _drawn(inputs: Iterable[ShardInput], number: int, subset: Subset) -> Iterato
 def _inputs(
     owners: Mapping[str, "_File"],
     names: Collection[str],
+    hashed: bool,
     on_bad: OnBad,
     told: Callable[[int, int], None],
 ) -> Iterator[ShardInput]:
     for number, name in enumerate(names, start=1):
         try:
-            video = _input(name, owners[name])
+            video = _input(name, owners[name], hashed)
         except WtoursError as fault:
             on_bad(fault)
         else:
@@ -207,8 +212,12 @@ def _require_good(file: Path, record: Provenance) -> None:
         )
 
 
-def _input(name: str, file: _File) -> ShardInput:
-    facts, walk = check_and_walk(file.path)
+def _input(name: str, file: _File, hashed: bool) -> ShardInput:
+    sha256 = None
+    if hashed:
+        facts, walk, sha256 = check_walk_and_hash(file.path)
+    else:
+        facts, walk = check_and_walk(file.path)
     record = own_record(file.path)
     if record is not None:
         _require_good(file.path, record)
@@ -220,4 +229,5 @@ def _input(name: str, file: _File) -> ShardInput:
         provenance=provenance,
         attribution=attribution_line(provenance),
         folder=file.folder,
+        sha256=sha256,
     )

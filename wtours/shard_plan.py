@@ -7,7 +7,7 @@ same one or says in what it differs.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256 as new_sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,6 @@ class VideoPlan:
     """One video on its way to a shard set."""
 
     video: ShardInput
-    sha256: str
     settings: ShardSettings
     stretches: tuple[Stretch, ...]
     sampling: Sampling
@@ -170,7 +169,6 @@ class SetPlan:
 
 def make_plan(
     inputs: SetInputs,
-    hashes: Sequence[str],
     folder: Path,
     settings: ShardSettings,
     *,
@@ -180,8 +178,7 @@ def make_plan(
     """Plan a set anew, or go on with what was begun of it.
 
     Args:
-        inputs: its videos.
-        hashes: the SHA-256 of each.
+        inputs: its videos, hashed.
         folder: of the set.
         settings: what is kept, and how.
         replace_set: begin anew, whatever is there.
@@ -190,7 +187,7 @@ def make_plan(
     Raises:
         WtoursError: something else was begun in that folder.
     """
-    wanted = _identity(inputs, hashes, settings)
+    wanted = _identity(inputs, settings)
     begun = None if replace_set else _begun(folder)
     if begun is not None and begun["identity"] != wanted:
         raise refused(folder, f"was begun with {differences(begun['identity'], wanted)}")
@@ -199,8 +196,8 @@ def make_plan(
     partial = PartialSet(folder, replace=replace_set)
     decoded = begun is not None and begun["decoded"]
     videos = tuple(
-        _plan_video(video, sha256, settings, decoded=decoded, in_one=inputs.shared or decoded)
-        for video, sha256 in zip(inputs.videos, hashes, strict=True)
+        _plan_video(video, settings, decoded=decoded, in_one=inputs.shared or decoded)
+        for video in inputs.videos
     )
     portions = (
         tuple(tuple((position, 0) for position in run) for run in divide(inputs.videos, settings))
@@ -229,7 +226,7 @@ def plan_from_decoding(plan: SetPlan) -> SetPlan:
     partial = PartialSet(plan.partial.folder, replace=True)
     text = json.dumps({"identity": plan.identity, "decoded": True}, indent=1)
     write_whole(partial.path / PLAN_FILE, text)
-    again = _plan_video(video.video, video.sha256, plan.settings, decoded=True, in_one=True)
+    again = _plan_video(video.video, plan.settings, decoded=True, in_one=True)
     return replace(plan, videos=(again,), portions=(((0, 0),),), partial=partial)
 
 
@@ -257,7 +254,7 @@ def differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
 
 
 def _plan_video(
-    video: ShardInput, sha256: str, settings: ShardSettings, *, decoded: bool, in_one: bool
+    video: ShardInput, settings: ShardSettings, *, decoded: bool, in_one: bool
 ) -> VideoPlan:
     timeline, time_base = video.timeline, video.facts.time_base
     seekable = video.facts.container.split(",")[0] in _SEEKABLE
@@ -269,7 +266,6 @@ def _plan_video(
     )
     return VideoPlan(
         video=video,
-        sha256=sha256,
         settings=settings,
         stretches=stretches,
         sampling=_sample(timeline.pts, timeline.starts, video, settings),
@@ -286,16 +282,20 @@ def _sample(pts: Ints, starts: Ints, video: ShardInput, settings: ShardSettings)
     )
 
 
-def _identity(inputs: SetInputs, hashes: Sequence[str], settings: ShardSettings) -> dict[str, Any]:
+def _identity(inputs: SetInputs, settings: ShardSettings) -> dict[str, Any]:
     """Everything that a finished portion depends on, in JSON's types."""
-    of_videos: dict[str, Any] = {"video": hashes[0]}
+    of_videos: dict[str, Any] = {"video": _hash_of(inputs.videos[0])}
     if inputs.shared:
-        names = (video.name for video in inputs.videos)
-        lines = (f"{name} {digest}\n" for name, digest in zip(names, hashes, strict=True))
-        listing = new_sha256("".join(lines).encode()).hexdigest()
-        of_videos = {"videos": len(hashes), "listing": listing, "tar_bytes": TAR_BYTES}
+        lines = "".join(f"{video.name} {_hash_of(video)}\n" for video in inputs.videos)
+        listing = sha256(lines.encode()).hexdigest()
+        of_videos = {"videos": len(inputs.videos), "listing": listing, "tar_bytes": TAR_BYTES}
     values = {"format": f"{FORMAT} {VERSION}", **of_videos, **settings.to_record()}
     return dict(json.loads(json.dumps(values)))
+
+
+def _hash_of(video: ShardInput) -> str:
+    assert video.sha256 is not None
+    return video.sha256
 
 
 def _begun(folder: Path) -> dict[str, Any] | None:
@@ -317,7 +317,7 @@ def _video_record(plan: VideoPlan, records: Sequence[StretchRecord]) -> VideoRec
     notes = dict.fromkeys(note for record in records for note in record.notes)
     return VideoRecord(
         name=video.name,
-        sha256=plan.sha256,
+        sha256=_hash_of(video),
         size_bytes=facts.size_bytes,
         codec=facts.codec,
         width=facts.width,

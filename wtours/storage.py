@@ -7,10 +7,12 @@ else first, the dataset record last. A folder without a record is no set (FORMAT
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, TypeVar
 
 import fsspec
@@ -41,13 +43,15 @@ class Store:
         return f"{self.address.rstrip('/')}/{name}"
 
     def record(self, name: str) -> DatasetRecord | None:
-        """Return the record of a set that is there, or None.
+        """Return the record of a set that is there, or None where one can be sent.
 
         Raises:
-            WtoursError: the store cannot be asked, or holds a record of another format.
+            WtoursError: the store cannot be asked or written to, or holds a record of another
+                format.
         """
         path = f"{self._root}/{name}/{RECORD_FILE}"
         if not self._ask(path, lambda: self._system.exists(path)):
+            self.require_writable()
             return None
         self.staging.mkdir(parents=True, exist_ok=True)  # another machine may have made the set
         copy = self.staging / f"{name}.there.json"
@@ -56,6 +60,14 @@ class Store:
             return DatasetRecord.read(copy)
         finally:
             copy.unlink(missing_ok=True)
+
+    def require_writable(self) -> None:
+        """Write an empty file and remove it, so that hours of work do not end before a closed door.
+
+        Raises:
+            WtoursError: its bucket is not there, or may not be written to by this user.
+        """
+        _ = self._writable  # once for all sets
 
     def send(self, folder: Path, record: DatasetRecord) -> None:
         """Send a whole set; what an earlier run has sent of the same set is not sent again.
@@ -71,16 +83,20 @@ class Store:
         hashes = {tar.name: tar.sha256 for tar in record.tars}
         hashes |= dict(record.tables) | dict(record.documents)
         note = self.staging / f".{folder.name}.{_SENT_FILE}"
+        lie_bytes = self._sizes(there)
+        if RECORD_FILE in lie_bytes:
+            note.unlink(missing_ok=True)  # somebody finished a set since the note was written
+            self._remove(f"{there}/{RECORD_FILE}")  # from here on the old set is none
         sent = _read(note)
-        self._remove(f"{there}/{RECORD_FILE}")  # from here on the old set is none
         for name, digest in hashes.items():
-            if sent.get(name) != digest:
+            whole = lie_bytes.get(name) == (folder / name).stat().st_size
+            if not whole or sent.get(name) != digest:
                 self._put(folder / name, f"{there}/{name}")
                 sent[name] = digest
                 write_whole(note, json.dumps(sent))
         self._put(folder / RECORD_FILE, f"{there}/{RECORD_FILE}")
-        for name in self._others(there, {*hashes, RECORD_FILE}):
-            self._remove(f"{there}/{name}")
+        for name in lie_bytes.keys() - hashes.keys() - {RECORD_FILE}:
+            self._remove(f"{there}/{name}")  # an earlier, larger set has left it
         note.unlink(missing_ok=True)
 
     @cached_property
@@ -92,6 +108,7 @@ class Store:
                 f"{self.address} cannot be written to ({fault})",
                 remedy="install what fsspec asks for (s3fs, gcsfs, ...), or name a folder",
             ) from fault
+        system.invalidate_cache()  # what it remembers may be of an earlier run in this process
         return system, str(root).rstrip("/")
 
     @property
@@ -102,11 +119,26 @@ class Store:
     def _root(self) -> str:
         return self._opened[1]
 
+    @cached_property
+    def _writable(self) -> bool:
+        """True, once an empty file has been written, and removed where that is allowed."""
+        self.staging.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=self.staging, prefix=".wtours-") as empty:
+            path = f"{self._root}/{Path(empty.name).name}"  # a name that no other run has
+            self._put(Path(empty.name), path)
+
+        def remove() -> None:
+            with suppress(PermissionError):  # who may only add can send, and leaves an empty file
+                self._system.rm_file(path)
+
+        self._ask(path, remove)
+        return True
+
     def _put(self, file: Path, path: str) -> None:
         size_bytes = file.stat().st_size
 
         def send() -> None:
-            self._system.makedirs(path.rpartition("/")[0], exist_ok=True)
+            # Makes folders where a store has them. `makedirs` would make a mistyped bucket, too.
             self._system.put_file(str(file), path)
             came_bytes = self._system.size(path)
             if came_bytes != size_bytes:
@@ -121,25 +153,58 @@ class Store:
 
         self._ask(path, remove)
 
-    def _others(self, folder: str, known: set[str]) -> list[str]:
-        """Return what an earlier, larger set has left."""
-        listed = self._ask(folder, lambda: self._system.ls(folder, detail=False))
-        return [name for path in listed if (name := str(path).rpartition("/")[2]) not in known]
+    def _sizes(self, folder: str) -> dict[str, int]:
+        """Return the size in bytes of every file of a folder that may not be there."""
+
+        def ask() -> list[dict[str, Any]]:
+            self._system.invalidate_cache()
+            try:
+                return list(self._system.ls(folder, detail=True))
+            except FileNotFoundError:
+                return []
+
+        found = [entry for entry in self._ask(folder, ask) if entry["type"] == "file"]
+        return {str(entry["name"]).rpartition("/")[2]: int(entry["size"]) for entry in found}
 
     def _ask(self, path: str, ask: Callable[[], Answer]) -> Answer:
-        """Ask the store, a few times with growing waits."""
+        """Ask the store, a few times with growing waits.
+
+        Stores raise errors of their own libraries, which are no `OSError` (botocore's, for one).
+        """
         for number in range(1, _TRIES + 1):
             try:
                 return ask()
-            except (OSError, TimeoutError) as fault:
-                if isinstance(fault, PermissionError) or number == _TRIES:
+            except Exception as fault:
+                if (remedy := _lasting(fault)) is not None:
+                    raise WtoursError(
+                        f"{self.address} cannot be used: {path}: {fault}", remedy=remedy
+                    ) from fault
+                if number == _TRIES:
                     raise WtoursError(
                         f"{self.address}: {path} failed {number} times ({fault})",
-                        remedy="check the address and who may write there, and run the same "
-                        "command again: what was made stays, and goes on from there",
+                        remedy="run the same command again when the store can be reached: what "
+                        "was made stays, and goes on from there",
                     ) from fault
                 time.sleep(_FIRST_WAIT_S * 2 ** (number - 1))
         raise AssertionError("the last try returns or raises")
+
+
+def _lasting(fault: Exception) -> str | None:
+    """Return what to do about a fault that another try does not cure, or None."""
+    stays = "; then run the same command again: what was made stays"
+    if isinstance(fault, FileNotFoundError):
+        return "check the address; a bucket has to be made before, with its store's tool" + stays
+    if isinstance(fault, PermissionError):
+        return "check whose keys are used, and what they may do there" + stays
+    # By name, because the libraries that define them need not be installed.
+    names = " ".join(one.__name__ for one in type(fault).__mro__)
+    if "Credential" in names or "Authentication" in names:
+        return (
+            "log in as the store's library wants it (s3: `aws configure`, or AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY; gs: `gcloud auth application-default login`; hf: "
+            "`hf auth login`)" + stays
+        )
+    return None
 
 
 def open_store(out: str | Path) -> Store | None:

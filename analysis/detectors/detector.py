@@ -48,5 +48,5 @@ class ObjectDetector(Protocol):
         ...
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """Find the objects of pictures, (H, W, 3) RGB, all of one size."""
+        """Find the objects of pictures, (H, W, 3) RGB, all of one size; of none, nothing."""
         ...

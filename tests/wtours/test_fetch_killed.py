@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.wtours.tiny_videos import write_tiny_video
 from tests.wtours.web_server import Site, serve
 from wtours.fetch import fetch_videos, figshare
 from wtours.manifest import SourceKind
@@ -28,6 +27,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background
 figshare.API = sys.argv.pop(1)
 runpy.run_module("wtours", run_name="__main__")
 """
+
+
 STEP_BY_STEP = """
 import os, signal, sys
 from pathlib import Path
@@ -54,23 +55,21 @@ while ended != 0:
 print(step - 1)
 """
 """Fetches into folders 0, 1, 2, ...; in folder N it is killed before its Nth touch of a file."""
+
+
 DOWNLOAD_S = 0.8
 """How long the server takes over the file, while somebody may be killed."""
+
+
 AFTER_S = 0.6
 """About how long checking, recording and naming take afterwards."""
 
 
-@pytest.fixture(scope="module")
-def walk(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    folder = tmp_path_factory.mktemp("walk")
-    return write_tiny_video(folder / "walk.mp4", frames=40, size=(160, 96)).read_bytes()
-
-
 @pytest.fixture
-def site(walk: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+def site(tiny_walk: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     for name in ("http_proxy", "all_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    with serve(Site(walk)) as served:
+    with serve(Site(tiny_walk)) as served:
         monkeypatch.setattr(figshare, "API", served.base)
         served.pages = {
             path: (200, {"Content-Type": "application/json"}, json.dumps(answer).encode())

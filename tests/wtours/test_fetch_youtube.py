@@ -1,195 +1,26 @@
-"""YouTube's part of fetching, with yt-dlp for real against a page on this machine."""
+"""A file comes from YouTube's servers whole, in spite of cuts, refusals and changed files."""
 
-import json
-import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
-from wtours.doctor import find_deno
+from tests.wtours.youtube_server import CONTENT, OTHER, QUICK, Stage, begin, bring, look, serve
 from wtours.errors import WtoursError
-from wtours.fetch.landing import DiskFullError, Landing, UnreachableError
-from wtours.fetch.offer import Offer
-from wtours.fetch.settings import FetchSettings
-from wtours.fetch.youtube import ask_youtube, bring_youtube, offer_youtube
-from wtours.fetch.youtube_session import downloader
+from wtours.fetch.landing import DiskFullError, UnreachableError
+from wtours.fetch.youtube import ask_youtube, offer_youtube
 from wtours.manifest import Source
-
-QUICK = FetchSettings(first_wait_s=0.01, timeout_s=5)
-CONTENT = random.Random(0).randbytes(300_000)
-OTHER = random.Random(1).randbytes(300_000)
-PAGE = """<html><head><title>A walk</title></head><body>
-<video><source src="/walk.mpd" type="application/dash+xml"></video></body></html>"""
-MPD = """<?xml version="1.0"?>
-<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT5S"><Period>
-<AdaptationSet mimeType="video/webm"><Representation id="315" codecs="vp09.00.51.08" width="3840"
-height="2160" frameRate="60" bandwidth="20000000"><BaseURL>{video}</BaseURL></Representation>
-</AdaptationSet></Period></MPD>"""
-
-
-@dataclass
-class Stage:
-    """A page with one video, and how its file is served."""
-
-    content: bytes = CONTENT
-    etag: str | None = '"first"'
-    last_modified: str | None = None
-    ranges: bool = True
-    length: bool = True
-    shift: int = 0
-    """By how much the next partial answer begins elsewhere than was asked for."""
-    most: int | None = None
-    """Bytes of a partial answer, if there is a limit."""
-    drip_s: float = 0.0
-    answers: list[int | dict[str, Any]] = field(default_factory=list)
-    """How the next requests for the file are answered: with a status, or with the file, broken off
-    after minus so many bytes; a dictionary changes this stage first, its "answer" is the same."""
-    query: str = ""
-    """Of the file's address, as the page gives it."""
-    retry_after: str | None = None
-    asked: list[tuple[str, str | None]] = field(default_factory=list)
-    """Path and Range of every request so far."""
-    url: str = ""
-    """Of the page."""
-
-    def ranges_asked(self) -> list[str | None]:
-        """Return the Range of every request for the file."""
-        return [wanted for path, wanted in self.asked if path == "/walk.webm"]
-
-    def looked_up(self) -> int:
-        """Return how often the page was asked for."""
-        return [path for path, _ in self.asked].count("/walk.html")
-
-
-@contextmanager
-def serve(stage: Stage) -> Iterator[Stage]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            path = urlsplit(self.path).path
-            stage.asked.append((path, self.headers.get("Range")))
-            if path == "/walk.webm":
-                return answer_file(self, stage)
-            video = f"/walk.webm{stage.query}"
-            body = (MPD.format(video=video) if path == "/walk.mpd" else PAGE).encode()
-            kind = "application/dash+xml" if path == "/walk.mpd" else "text/html"
-            answer(self, 200, {"Content-Type": kind, "Content-Length": str(len(body))}, body)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    stage.url = f"http://127.0.0.1:{server.server_port}/walk.html"
-    try:
-        yield stage
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def answer_file(handler: BaseHTTPRequestHandler, stage: Stage) -> None:
-    step = stage.answers.pop(0) if stage.answers else 200
-    if isinstance(step, dict):
-        for name, value in step.items():
-            setattr(stage, name, value)
-        step = int(step.get("answer", 200))
-    if step >= 400:
-        wait = {"Retry-After": stage.retry_after} if stage.retry_after else {}
-        return answer(handler, step, {"Content-Length": "0", **wait}, b"")
-    wanted = handler.headers.get("Range") if stage.ranges else None
-    first, _, last = (wanted or "bytes=0-").removeprefix("bytes=").partition("-")
-    whole, start = len(stage.content), int(first)
-    if start >= whole:
-        return answer(handler, 416, {"Content-Range": f"bytes */{whole}"}, b"")
-    body = stage.content[start : int(last) + 1 if last else whole]
-    body = body[: stage.most] if wanted else body
-    headers = {
-        "Content-Type": "video/webm",
-        "ETag": stage.etag,
-        "Last-Modified": stage.last_modified,
-    }
-    if stage.length:
-        headers["Content-Length"] = str(len(body))
-    if wanted:
-        start, stage.shift = start + stage.shift, 0
-        headers["Content-Range"] = f"bytes {start}-{start + len(body) - 1}/{whole}"
-    said = {name: value for name, value in headers.items() if value is not None}
-    answer(
-        handler, 206 if wanted else 200, said, body[: -step if step <= 0 else whole], stage.drip_s
-    )
-
-
-def answer(
-    handler: BaseHTTPRequestHandler,
-    status: int,
-    headers: dict[str, str],
-    body: bytes,
-    drip_s: float = 0.0,
-) -> None:
-    handler.send_response(status)
-    for name, value in headers.items():
-        handler.send_header(name, value)
-    handler.end_headers()
-    handler.close_connection = True
-    for start in range(0, len(body), 16_384):
-        try:
-            handler.wfile.write(body[start : start + 16_384])
-        except OSError:
-            return  # the client went away
-        time.sleep(drip_s)
 
 
 @pytest.fixture
 def stage() -> Iterator[Stage]:
     with serve(Stage()) as served:
         yield served
-
-
-@cache
-def first_answer() -> tuple[str, str]:
-    """yt-dlp's answer for such a page, as JSON, and its address: looking it up takes long."""
-    with serve(Stage(query="?QUERY")) as stage:
-        return json.dumps(ask_youtube(Source(kind="http", url=stage.url), QUICK)), stage.url
-
-
-def look(stage: Stage, settings: FetchSettings = QUICK, **changes: Any) -> Offer:
-    """Offer the page's video; `changes` are made to its format, as if yt-dlp had said so."""
-    answer, url = first_answer()
-    base, ours = url.removesuffix("/walk.html"), stage.url.removesuffix("/walk.html")
-    info = json.loads(answer.replace(base, ours).replace("?QUERY", stage.query))
-    info["formats"][0].update(changes)
-    return offer_youtube(Source(kind="http", url=stage.url), info, settings)
-
-
-def bring(
-    offer: Offer,
-    folder: Path,
-    settings: FetchSettings = QUICK,
-    progress: Callable[[int, int | None], None] = lambda done, total: None,
-) -> bytes:
-    landing = Landing(folder=folder, name="walk")
-    arrival = bring_youtube(offer, landing, settings=settings, progress=progress)
-    assert arrival.said == offer.said
-    assert arrival.extension == "webm"
-    return arrival.part.read_bytes()
-
-
-def begin(wanted: str | None) -> int:
-    """The first byte that was asked for."""
-    return int(wanted.removeprefix("bytes=").partition("-")[0]) if wanted else 0
 
 
 def test_page_is_looked_up_and_its_file_brought(stage: Stage, tmp_path: Path) -> None:
@@ -482,68 +313,3 @@ def test_server_that_is_gone_is_explained(stage: Stage, tmp_path: Path) -> None:
 def test_page_that_cannot_be_asked_is_explained(stage: Stage) -> None:
     with pytest.raises(UnreachableError, match="YouTube cannot be reached"):
         ask_youtube(Source(kind="http", url="http://127.0.0.1:9/walk.html"), QUICK)
-
-
-def test_javascript_runtime_that_doctor_finds_is_the_one_that_yt_dlp_uses() -> None:
-    with downloader(QUICK, []) as ydl:
-        info, found = ydl._js_runtimes["deno"].info, find_deno()
-    assert (info and info.version) == (found and found[1])
-
-
-RECORDED = Path(__file__).parent / "youtube"
-WALK = Source(kind="youtube", id="-bcdefghij_")
-
-
-def recorded(name: str) -> dict[str, Any]:
-    info: dict[str, Any] = json.loads((RECORDED / f"{name}.json").read_text(encoding="utf-8"))
-    return info
-
-
-def test_offer_records_what_youtube_says() -> None:
-    offer = offer_youtube(WALK, recorded("walk_2160p60_cc"), FetchSettings())
-    assert offer.licence == "Creative Commons Attribution license (reuse allowed)"
-    assert offer.shows_licence
-    assert (offer.extension, offer.size_bytes, offer.notes) == ("webm", 2_190_443_871, ())
-    said = offer.said
-    assert {"id", "title", "channel", "channel_url", "upload_date", "license"} <= set(said)
-    assert {"description", "formats", "tags", "warnings"}.isdisjoint(said)
-    assert said["format"]["format_id"] == "315"
-    assert (said["format"]["filesize"], said["format"]["fps"]) == (2_190_443_871, 60)
-    assert said["choice"].startswith("format 315, VP9 of 2160 lines at 60 a second")
-    assert json.loads(json.dumps(said)) == said
-
-
-def test_video_that_shows_no_licence_is_told_from_one_without_a_place_for_it() -> None:
-    offer = offer_youtube(WALK, recorded("walk_2160p30"), FetchSettings())
-    assert (offer.licence, offer.shows_licence) == (None, True)
-    assert "license" not in offer.said
-
-
-def test_estimated_size_is_said_to_be_one() -> None:
-    settings = FetchSettings(codec="h264")
-    offer = offer_youtube(WALK, recorded("portrait_480p"), settings)
-    assert offer.size_bytes == 43_935_334
-    assert offer.notes[-1] == "its size is an estimate from its bit rate"
-    unknown = offer_youtube(WALK, recorded("upscaled"), FetchSettings())
-    assert unknown.size_bytes is None
-    assert not any("estimate" in note for note in unknown.notes)
-
-
-def test_settled_codec_gives_way_where_a_video_lacks_it_and_an_asked_one_does_not() -> None:
-    walk, old = recorded("walk_2160p60_av1"), recorded("h264_only")
-    shared = offer_youtube(WALK, walk, FetchSettings(), settled="av1")
-    assert (shared.said["format"]["format_id"], shared.notes) == ("401", ())
-    assert "AV1 as settled for the run" in shared.said["choice"]
-    other = offer_youtube(WALK, old, FetchSettings(), settled="av1")
-    assert other.said["format"]["format_id"] == "299"
-    assert "H.264 although the other videos of this run are AV1" in other.notes[0]
-    with pytest.raises(WtoursError, match=r"no AV1 .* it has H\.264 \(1080 lines\)"):
-        offer_youtube(WALK, old, FetchSettings(codec="av1"))
-
-
-@pytest.mark.network
-def test_youtube_answers_today() -> None:
-    """Looks a video of the manifest up; nothing is downloaded."""
-    source = Source(kind="youtube", id="fGX0Te6pFvk")
-    offer = offer_youtube(source, ask_youtube(source, FetchSettings()), FetchSettings())
-    assert offer.said["format"]["height"] == 2160

@@ -1,14 +1,13 @@
 """Before anything is fetched: sizes, formats, terms, and one codec for all; nothing is written."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.wtours.tiny_videos import write_tiny_video
-from tests.wtours.web_server import Site, serve
+from tests.wtours.web_server import Site
 from tests.wtours.youtube_stand_in import answer
 from wtours.errors import WtoursError
 from wtours.fetch import FetchSettings, fetch_videos, plan_fetch, sources
@@ -18,20 +17,12 @@ from wtours.manifest import Source, read_manifest
 from wtours.provenance import read_provenance
 
 QUICK = FetchSettings(retries=1, first_wait_s=0.01, timeout_s=5)
+
+
 IDS = {"a": "aaaaaaaaaaa", "b": "bbbbbbbbbbb", "c": "ccccccccccc"}
+
+
 Answers = dict[str, dict[str, Any] | WtoursError]
-
-
-@pytest.fixture(scope="module")
-def walk(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    folder = tmp_path_factory.mktemp("walk")
-    return write_tiny_video(folder / "walk.mp4", frames=40, size=(160, 96)).read_bytes()
-
-
-@pytest.fixture
-def site(walk: bytes) -> Iterator[Site]:
-    with serve(Site(walk)) as served:
-        yield served
 
 
 @pytest.fixture
@@ -98,9 +89,9 @@ def test_plan_tells_size_format_and_terms_and_touches_nothing(
 
 
 def test_http_is_asked_for_its_size_and_files_tell_theirs(
-    tmp_path: Path, site: Site, walk: bytes
+    tmp_path: Path, site: Site, tiny_walk: bytes
 ) -> None:
-    (tmp_path / "mine.mp4").write_bytes(walk)
+    (tmp_path / "mine.mp4").write_bytes(tiny_walk)
     text = "".join(
         f'[[video]]\nname = "{name}"\n[[video.source]]\n{source}\n'
         '[video.stated]\nlicence = "CC0"\nlicence_source = "its author"\n'
@@ -113,8 +104,8 @@ def test_http_is_asked_for_its_size_and_files_tell_theirs(
     (tmp_path / "mine.toml").write_text(text)
     plans = plan(tmp_path, tmp_path / "mine.toml")
     assert [plans[name].size_bytes for name in ("near", "far", "gone")] == [
-        len(walk),
-        len(walk),
+        len(tiny_walk),
+        len(tiny_walk),
         None,
     ]
     assert plans["gone"].status == "not to be had"

@@ -11,7 +11,6 @@ from PIL import Image
 from skimage import data
 
 from tests.video_making import panned, smooth, write_video
-from wtours import shard as sharding
 from wtours.errors import WtoursError
 from wtours.provenance import RECORD_VERSION
 from wtours.shard import shard_videos, verify_shards
@@ -21,6 +20,7 @@ from wtours.shard_settings import ShardSettings, parse_fps
 from wtours.shards import PartialSet, open_shards
 from wtours.shards.writer import TarWriter
 from wtours.stages.picture import PictureStage
+from wtours.whole_file import file_sha256
 
 PLAIN = ShardSettings(fps=Fraction(2), blur=None, short_side_px=60)
 
@@ -330,7 +330,7 @@ def provenance(name: str, sha256: str) -> dict[str, Any]:
 def test_provenance_goes_into_the_record_with_a_line_to_publish(
     video: Path, tmp_path: Path
 ) -> None:
-    sha256 = sharding.file_sha256(video)
+    sha256 = file_sha256(video)
     beside = video.with_suffix(".json")
     beside.write_text(json.dumps(provenance("walk", sha256)))
     shard_videos([video], out=tmp_path / "shards", settings=PLAIN)

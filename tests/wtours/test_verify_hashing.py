@@ -2,8 +2,11 @@
 
 import hashlib
 import io
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,9 +14,10 @@ from hypothesis import strategies as st
 from tests.wtours.test_integrity import KINDS
 from tests.wtours.tiny_videos import write_tiny_video
 from wtours.errors import WtoursError
-from wtours.integrity import Expected, verify_video
-from wtours.integrity.container import open_container
+from wtours.integrity import Expected, check_and_walk, check_walk_and_hash, verify_video
+from wtours.integrity.container import Walk, open_container
 from wtours.integrity.hashing import HashingReader
+from wtours.whole_file import file_sha256
 
 WITH_MD5 = Expected(said={"md5": "0" * 32})
 
@@ -38,6 +42,50 @@ def test_hash_of_whole_and_truncated_videos_is_the_plain_one(
         path.write_bytes(whole[:size_bytes])
         found = verify_video(path, WITH_MD5)
         assert (found.sha256, found.md5) == plain(whole[:size_bytes])
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_checking_and_hashing_at_once_finds_what_each_finds(
+    videos: dict[str, Path], name: str
+) -> None:
+    told: list[tuple[int, int]] = []
+    facts, walk, sha256 = check_walk_and_hash(
+        videos[name], progress=lambda done, size: told.append((done, size))
+    )
+    other_facts, other_walk = check_and_walk(videos[name])
+    assert sha256 == file_sha256(videos[name])
+    assert facts == other_facts
+    for one in fields(Walk):
+        assert np.array_equal(getattr(walk, one.name), getattr(other_walk, one.name)), one.name
+    size_bytes = videos[name].stat().st_size
+    assert told[-1] == (size_bytes, size_bytes)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_truncated_videos_are_refused_in_the_same_words(
+    videos: dict[str, Path], tmp_path: Path, name: str
+) -> None:
+    whole, path = videos[name].read_bytes(), tmp_path / name
+    for size_bytes in [*range(0, len(whole), len(whole) // 6), len(whole) - 1]:
+        path.write_bytes(whole[:size_bytes])
+        assert message(check_walk_and_hash, path) == message(check_and_walk, path)
+
+
+def message(check: Callable[[Path], object], path: Path) -> str:
+    try:
+        check(path)
+    except WtoursError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.media
+def test_real_recordings_are_hashed_as_they_are_checked(media: Path) -> None:
+    for path in sorted([*media.glob("*.mp4"), *media.glob("*.avi")]):
+        facts, walk, sha256 = check_walk_and_hash(path)
+        assert sha256 == file_sha256(path)
+        assert facts == check_and_walk(path)[0]
+        assert len(walk.pts) == facts.packets
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 60), st.integers(0, 40))))

@@ -72,7 +72,7 @@ def test_any_number_of_cores_gives_the_same_bytes(
     """With several, pictures are made in a thread beside the decoder's."""
     from wtours import shard as sharding
 
-    monkeypatch.setattr(sharding, "_cores", lambda: cores)
+    monkeypatch.setattr(sharding, "usable_cores", lambda: cores)
     shard_videos([walk], out=tmp_path, settings=SETTINGS)
     assert content(tmp_path / "walk") == once
 

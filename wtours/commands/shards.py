@@ -103,7 +103,7 @@ def shard(
         from wtours.shard_estimate import estimate
         from wtours.terminal import print_estimate
 
-        print_estimate(estimate(videos, settings=settings, subset=subset), out)
+        print_estimate(estimate(videos, settings=settings, subset=subset, workers=workers), out)
         return
     with progress_bars() as advance:
         written = shard_videos(

@@ -4,7 +4,7 @@
 that was said of it and looks at some of its pictures.
 """
 
-from wtours.integrity.check import check_and_walk, check_video
+from wtours.integrity.check import check_and_walk, check_video, check_walk_and_hash
 from wtours.integrity.comparison import compare_said
 from wtours.integrity.facts import VideoFacts
 from wtours.integrity.stretches import Stretch
@@ -19,6 +19,7 @@ __all__ = [
     "VideoFacts",
     "check_and_walk",
     "check_video",
+    "check_walk_and_hash",
     "compare_said",
     "verify_video",
 ]

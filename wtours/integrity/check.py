@@ -5,6 +5,7 @@ stamps that only go forward. What a video should be, and what its pictures show,
 """
 
 import os
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from wtours.integrity.container import (
     walk_packets,
 )
 from wtours.integrity.facts import ROUNDING_S, VideoFacts, facts_of, span_of
+from wtours.integrity.hashing import HashingReader
 from wtours.integrity.timestamps import jumps_back
 
 
@@ -40,12 +42,37 @@ def check_video(path: str | Path) -> VideoFacts:
 def check_and_walk(path: str | Path) -> tuple[VideoFacts, Walk]:
     """Do as `check_video` does; also return the packets that it walked over."""
     path = Path(path)
-    name, size_bytes = str(path), require_file(path)
+    return _check(path, require_file(path), None)
+
+
+def check_walk_and_hash(
+    path: str | Path, *, progress: Callable[[int, int], None] | None = None
+) -> tuple[VideoFacts, Walk, str]:
+    """Do as `check_and_walk` does; also return the SHA-256 of the file, from the same read.
+
+    Args:
+        path: of the video.
+        progress: called with (bytes hashed, bytes in all).
+
+    Raises:
+        WtoursError: as `check_video` does, or the disk does not give what is on it.
+    """
+    path = Path(path)
+    size_bytes = require_file(path)
+    with path.open("rb", buffering=0) as file:
+        reader = HashingReader(file, progress=progress, name=str(path))
+        facts, walk = _check(path, size_bytes, reader)
+        sha256, _ = reader.finish()
+    return facts, walk, sha256
+
+
+def _check(path: Path, size_bytes: int, reader: HashingReader | None) -> tuple[VideoFacts, Walk]:
+    name = str(path)
     if size_bytes == 0:
         raise empty(name)
     if missing := missing_bytes(path, size_bytes):
         raise cut_short(name, missing)
-    with open_container(path) as container:
+    with open_container(path, reader=reader) as container:
         stream = picture_stream(name, container)
         walk = walk_packets(name, container, stream)
         if jump := jump_back(walk, stream.time_base):

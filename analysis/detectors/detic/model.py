@@ -175,7 +175,7 @@ class DeticDetector:
         Raises:
             WtoursError: a picture of another type, shape or size.
         """
-        return self.detect_prepared(self.prepare(images))
+        return self.detect_prepared(self.prepare(images)) if len(images) else []
 
     def detect_with_masks(
         self, images: Sequence[NDArray[np.uint8]]

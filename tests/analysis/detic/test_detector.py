@@ -117,9 +117,10 @@ def test_only_a_batch_with_objects_in_one_picture(tiny: DeticDetector) -> None:
     assert len(first) != len(second)
 
 
-def test_no_picture_at_all_is_refused(tiny: DeticDetector) -> None:
+def test_of_no_pictures_nothing_is_found(tiny: DeticDetector) -> None:
+    assert tiny.detect([]) == []
     with pytest.raises(WtoursError, match="no pictures"):
-        tiny.detect([])
+        tiny.prepare([])
 
 
 def test_pictures_of_several_sizes_are_refused(tiny: DeticDetector) -> None:

@@ -110,6 +110,15 @@ def test_proposals_of_equal_score_at_the_limit_all_stay() -> None:
     assert len(found.scores) == 5
 
 
+def test_a_level_gives_its_thousand_hottest_cells() -> None:
+    """So does each level for itself: none takes the place of another's."""
+    heat = torch.linspace(-3, 3, 40 * 40).reshape(1, 1, 40, 40)
+    maps = [(heat, torch.ones(1, 4, 40, 40)) for _ in range(5)]
+    found = propose(maps, 0, ProposalRule(iou=1.0, kept=10_000))
+    assert len(found.scores) == 5000
+    assert found.scores.min() == pytest.approx(heat.flatten()[600].sigmoid().sqrt().item())
+
+
 def test_boxes_without_a_distance_keep_a_hundredth_of_a_pixel() -> None:
     maps = [(heat, 0 * distances) for heat, distances in heat_maps((0, 0, 0, 0.5))]
     assert propose(maps, 0, ProposalRule()).boxes[0].tolist() == pytest.approx([4, 4, 4.01, 4.01])
