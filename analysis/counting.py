@@ -76,12 +76,12 @@ def looked_size(
         video: its name.
         otherwise: width and height of the pictures in the shards.
     """
-    stated = record.get("pictures", {}).get(video)
-    return (int(stated["width"]), int(stated["height"])) if stated else otherwise
+    width, height = record.get("picture_px", {}).get(video, otherwise)
+    return int(width), int(height)
 
 
 def group_videos(videos: Sequence[str], groups: Mapping[str, str] | None) -> dict[str, str]:
-    """Return the group of each video: as given, or each on its own where they are few.
+    """Return the group of each video: as given and in that order, or each alone where few are.
 
     Args:
         videos: names.
@@ -100,7 +100,7 @@ def group_videos(videos: Sequence[str], groups: Mapping[str, str] | None) -> dic
             f"{', '.join(lost)}: in no group, while others are",
             remedy='name a group for each, such as --group "Walks=data/shards/walk*"',
         )
-    return {video: groups[video] for video in videos}
+    return {video: group for video, group in groups.items() if video in set(videos)}
 
 
 EACH_ALONE = 6

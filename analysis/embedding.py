@@ -84,7 +84,7 @@ def embed_boxes(
     shown = shown[shown.groupby("tick").cumcount() < most]
     number = np.searchsorted(ticks, shown["tick"].to_numpy())
     first = np.concatenate(([0], np.bincount(number, minlength=len(ticks)).cumsum()))
-    names = shown["name"].astype("category")
+    names = shown["name"].astype("category").cat.remove_unused_categories()
     kinds = np.asarray([places[name] for name in names.cat.categories], dtype="<u2")
     edges = shown[["x0", "y0", "x1", "y1"]].to_numpy(dtype="float64")
     shares = edges / np.asarray([*size, *size], dtype="float64")

@@ -54,7 +54,7 @@ class Shown:
 
 def draw_gallery(
     tables: Tables,
-    shards: Sequence[ShardSet],
+    videos: Mapping[str, tuple[ShardSet, VideoRecord]],
     options: LightnessOptions,
     *,
     counts: Counts | None = None,
@@ -64,7 +64,7 @@ def draw_gallery(
 
     Args:
         tables: of the shard sets.
-        shards: the sets.
+        videos: each with its shard set and record.
         options: how lightness is told.
         counts: objects, counted; None where nobody looked for them.
         groups: of each video, its group; without them there is no Figure 2.
@@ -72,8 +72,7 @@ def draw_gallery(
     Raises:
         ShardError: a picture is not what was written.
     """
-    videos = [(shard_set, record) for shard_set in shards for record in shard_set.videos]
-    shown = [_find(tables, *video, options, counts) for video in videos]
+    shown = [_find(tables, *video, options, counts) for video in videos.values()]
     if groups is not None:
         yield from _figure2(shown, groups, counts)
     sheets = [shown[first : first + MAX_PANELS] for first in range(0, len(shown), MAX_PANELS)]

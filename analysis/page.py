@@ -26,6 +26,12 @@ from wtours.shards import DatasetRecord
 
 SOFTWARE = ("wtours", "pandas", "pyarrow", "matplotlib", "numpy", "pillow")
 NOT_MEASURED = "–"
+SOURCES = {
+    "shards": "those of the shards, smaller than the videos and with blurred faces where blurring "
+    "was on, so that fewer objects are found than in the videos themselves",
+    "videos": "those of the videos, at their full size",
+}
+"""What the page says of the pictures that were looked at."""
 SHEETS = 3
 """Figures of one kind in the page, ten videos each; more stand beside it as files."""
 
@@ -47,6 +53,17 @@ class PageFigure:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PageGroups:
+    """What the page tells of groups."""
+
+    members: Mapping[str, str]
+    """Of each video, its group."""
+    table: pd.DataFrame
+    """A row a group: `summarise_groups`, `shots`, `cuts_per_hour`, and where objects were counted
+    `summarise_objects`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PageObjects:
     """What the page tells of objects."""
 
@@ -61,7 +78,8 @@ def render_page(
     figures: Sequence[PageFigure],
     timelines: Timelines,
     objects: PageObjects | None = None,
-    groups: Mapping[str, str] | None = None,
+    groups: PageGroups | None = None,
+    words: Sequence[str] = (),
     files: Sequence[str],
     options: LightnessOptions,
 ) -> str:
@@ -73,7 +91,8 @@ def render_page(
         figures: in order; a figure stands in the section of its kind.
         timelines: of the videos.
         objects: None where nobody looked for objects.
-        groups: of each video, its group, where there are any.
+        groups: None where the user named none.
+        words: sentences on what was left out.
         files: paths of tables and figures, relative to the page.
         options: what the lightness was told with.
     """
@@ -95,7 +114,10 @@ def render_page(
         figures={kind: [f for f in figures if f.kind == kind] for kind in _kinds(figures)},
         sheets=SHEETS,
         timelines=timelines,
-        objects=None if objects is None else _told(objects, groups or {}),
+        objects=None if objects is None else _told(objects, with_groups=groups is not None),
+        groups=None if groups is None else groups.table.to_dict("records"),
+        members=[] if groups is None else _members(groups.members),
+        words=words,
         frames=_json(timelines),
         script=Markup(source),
         script_hash=base64.b64encode(hashlib.sha256(source.encode()).digest()).decode(),
@@ -146,23 +168,31 @@ def _json(timelines: Timelines) -> Markup:
     return Markup(text.replace("<", "\\u003c"))
 
 
-def _told(objects: PageObjects, groups: Mapping[str, str]) -> dict[str, Any]:
+def _members(groups: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return each group with the names of its videos."""
+    return [
+        (group, ", ".join(video for video, its in groups.items() if its == group))
+        for group in dict.fromkeys(groups.values())
+    ]
+
+
+def _told(objects: PageObjects, *, with_groups: bool) -> dict[str, Any]:
     """Return what the section of objects says."""
     counts, record = objects.counts, objects.counts.objects.record
-    rows = [{**row, "name": row["video"]} for row in counts.summary.to_dict("records")]
-    alone = len(set(groups.values())) == len(groups)
-    if not alone:
+    of_videos = counts.summary.to_dict("records")
+    rows = [{**row, "name": row["video"], "together": False} for row in of_videos]
+    if with_groups:
         of_groups = counts.summary_of_groups.to_dict("records")
-        rows = [{**row, "name": row["group"]} for row in of_groups] + rows
+        rows = [{**row, "name": row["group"], "together": True} for row in of_groups] + rows
     detector = str(record.get("detector", "a detector"))
     return {
         "rows": rows,
-        "title": "Video" if alone else "Group or video",
+        "title": "Group or video" if with_groups else "Video",
         "threshold": f"{counts.threshold:g}",
         "looked": len(counts.objects.looked),
         "detector": detector,
         "detic": "detic" in detector.lower(),
-        "source": str(record.get("source", "those of the shards")),
+        "source": SOURCES.get(str(record.get("source")), "of a source that is not recorded"),
         "sheet": objects.sheet,
         "record": dict(_flat(record)),
     }

@@ -1,7 +1,7 @@
 """Tables and figures of shard sets as files, and one HTML page that holds them all."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,13 +11,14 @@ from analysis.counting import Counts, count_objects, group_videos
 from analysis.detections import Objects
 from analysis.gallery import count_exhibits, draw_gallery
 from analysis.output import ReportFolder, write_whole
-from analysis.page import PageObjects, render_page
+from analysis.page import PageGroups, PageObjects, render_page
 from analysis.statistics.lightness import LightnessOptions, summarise_lightness
 from analysis.statistics.shots import summarise_shots
+from analysis.statistics.table1 import summarise_groups
 from analysis.tables import Tables, read_tables
 from analysis.timelines import make_timelines
 from wtours import WtoursError
-from wtours.shards import ShardSet
+from wtours.shards import ShardSet, VideoRecord
 
 Progress = Callable[[str, float], None]
 """Called with what is being done now, and the share of all, 0 to 1, that is done."""
@@ -45,6 +46,8 @@ def write_report(
     objects: Objects | None = None,
     groups: Mapping[str, str] | None = None,
     threshold: float = 0.5,
+    tables: Tables | None = None,
+    words: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Report:
     """Write tables, figures and the page of shard sets into a folder.
@@ -61,6 +64,8 @@ def write_report(
         groups: of every video, the name of the group it stands in; with them or with objects, the
             report holds Figure 2.
         threshold: least score of a box that counts in figures and page.
+        tables: what is told of the sets, if not all of it: such as those of `match_duration`.
+        words: sentences for the page that say what was left out.
         progress: called between steps.
 
     Raises:
@@ -69,16 +74,14 @@ def write_report(
     """
     options = lightness or LightnessOptions()
     tell = progress or (lambda what, done: None)
-    videos = {
-        record.name: (shards_of, record) for shards_of in shards for record in shards_of.videos
-    }
-    if not videos:
+    if not any(shard_set.videos for shard_set in shards):
         raise WtoursError(
             "there is no video to analyse: no shard set was given, or the sets hold none",
             remedy="make shards with `wtours shard VIDEO`, then name their folder with --shards",
         )
     tell("reading tables", 0.0)
-    tables = read_tables(shards)
+    tables = tables or read_tables(shards)
+    videos = _told_videos(shards, tables)
     grouped = None
     if objects is not None or groups is not None:
         grouped = group_videos(list(videos), groups)
@@ -87,14 +90,17 @@ def write_report(
         tell("counting objects", 0.05)
         counts = count_objects(objects, grouped, threshold=threshold)
     summary = _summarise(tables, options, counts)
+    of_groups = None if groups is None else _summarise_groups(tables, counts, grouped or {})
 
     tell("writing tables", 0.1)
     folder = ReportFolder(out)
     _write_tables(folder, tables, summary, counts)
+    if of_groups is not None:
+        folder.write_table("groups", of_groups)
     tell("drawing figures", 0.3)
     shown = []
     number = count_exhibits(len(videos), objects=counts is not None, groups=grouped is not None)
-    for exhibit in draw_gallery(tables, shards, options, counts=counts, groups=grouped):
+    for exhibit in draw_gallery(tables, videos, options, counts=counts, groups=grouped):
         shown.append(folder.write_exhibit(exhibit))
         tell("drawing figures", 0.3 + 0.5 * len(shown) / number)
     page = render_page(
@@ -105,7 +111,8 @@ def write_report(
         objects=None
         if counts is None
         else PageObjects(counts=counts, sheet=make_contact_sheet(counts, tables, videos)),
-        groups=grouped,
+        groups=None if of_groups is None else PageGroups(members=grouped or {}, table=of_groups),
+        words=words,
         files=folder.files,
         options=options,
     )
@@ -130,6 +137,40 @@ def _summarise(tables: Tables, options: LightnessOptions, counts: Counts | None)
     # A video that nobody looked at has no row there.
     kind = summary["video"].dtype
     return summary.merge(counts.summary.astype({"video": kind}), on="video", how="left")
+
+
+def _told_videos(
+    shards: Sequence[ShardSet], tables: Tables
+) -> dict[str, tuple[ShardSet, VideoRecord]]:
+    """Return set and record of each video of the tables, with the duration that these state."""
+    kept_s = dict(zip(tables.videos["video"].astype(str), tables.videos["duration_s"], strict=True))
+    return {
+        record.name: (shard_set, replace(record, duration_s=float(kept_s[record.name])))
+        for shard_set in shards
+        for record in shard_set.videos
+        if record.name in kept_s
+    }
+
+
+def _summarise_groups(
+    tables: Tables, counts: Counts | None, groups: Mapping[str, str]
+) -> pd.DataFrame:
+    """Return `summarise_groups`, with shots, and where they were counted with objects."""
+    table = summarise_groups(tables, groups)
+    group_of = tables.videos["video"].astype(str).map(dict(groups))
+    shots = tables.shots.groupby("video", observed=False).size().reindex(tables.videos["video"])
+    sought = (shots > 0).to_numpy()
+    told = pd.DataFrame(
+        {"group": group_of, "shots": shots.to_numpy(), "duration_s": tables.videos["duration_s"]}
+    )[sought].groupby("group")
+    # One shot more than cuts in every video, so that groups of many videos are not of many cuts.
+    cuts_per_hour = (told["shots"].sum() - told.size()) / told["duration_s"].sum() * 3600
+    table["shots"] = table["group"].map(told["shots"].sum()).astype("Int64")
+    table["cuts_per_hour"] = table["group"].map(cuts_per_hour).astype("float64")
+    if counts is None:
+        return table
+    of_objects = counts.summary_of_groups.astype({"group": "string"})
+    return table.merge(of_objects, on="group", how="left")
 
 
 def _write_tables(

@@ -16,7 +16,6 @@ from analysis.embedding import (
     embed_ticks,
     keep_every,
 )
-from analysis.figures.pictures import pictures_in_strip
 from analysis.figures.style import time_unit
 from analysis.plot_paths import area_path, line_path, time_labels, upright_path
 from analysis.statistics.lightness import LightnessOptions, envelope, moving_median, suited_window_s
@@ -35,6 +34,8 @@ from wtours.shards import ShardSet, VideoRecord
 MAX_THUMBNAILS = 400
 """In a page; evenly over its videos."""
 THUMBNAIL_PX = 120
+STRIP_ASPECT = 18.0
+"""Width by height of the strip of pictures over a video's curves."""
 MAX_POINTS = 800
 """Rows of a curve: about as many as a page is wide in pixels."""
 MAX_POINTS_OF_ALL = 40_000
@@ -213,8 +214,8 @@ def _thumbnails(
 ) -> _Small:
     """Read a video's small pictures: those that fill its strip, and those between them."""
     distinct = pictures["time_s"].nunique()
-    fitting = pictures_in_strip(record.picture_width / record.picture_height)
-    slots = min(fitting, distinct, most)
+    fitting = int(STRIP_ASPECT * record.picture_height / record.picture_width)
+    slots = min(max(1, fitting), distinct, most)
     if slots == 0:
         return _Small(slots=1, strip=[], others=[])
     count = odd_multiple(slots, most=min(most, distinct))
@@ -259,8 +260,8 @@ def _lightness_lane(
         top=100.0,
         shapes=[
             ("band", area_path(time_s, curve["low"], curve["high"], **scale)),
-            ("mean", line_path(time_s, curve["mean_low"], curve["mean_high"], **scale)),
             ("median", line_path(time_s, curve["median"], curve["median"], **scale)),
+            ("mean", line_path(time_s, curve["mean_low"], curve["mean_high"], **scale)),
         ],
         says=(
             f"Lightness of {record.name} over time: means from {curve['mean_low'].min():.1f} to "
@@ -276,7 +277,7 @@ def _objects_lane(
 ) -> Lane:
     curve = object_curve(counted, record, options, points=points)
     most = curve["instances_high"].max() if len(curve) else float("nan")
-    top = float(max(1.0, most)) if not pd.isna(most) else 1.0
+    top = 1.0 if pd.isna(most) else float(max(1, np.ceil(1.1 * most)))
 
     def line(name: str) -> str:
         ends = curve[f"{name}_low"], curve[f"{name}_high"]
@@ -286,9 +287,9 @@ def _objects_lane(
         name="Objects",
         top=top,
         shapes=[
+            ("median", line("median")),
             ("instances", line("instances")),
             ("classes", line("classes")),
-            ("median", line("median")),
         ],
         says=(
             f"Objects of {record.name} over time: up to {most:.0f} instances and "

@@ -15,8 +15,8 @@ from analysis.figures.series import Series
 from analysis.figures.style import (
     BLUE,
     FAINT,
+    ORANGE,
     SKY,
-    VERMILION,
     draw_line,
     drawing,
     duration_text,
@@ -58,9 +58,9 @@ def draw_objects(panels: Sequence[ObjectsPanel]) -> Figure:
         for axes in grid[:, 0]:
             axes.set_ylabel("per frame")
         entries = [
-            Patch(color=SKY, alpha=0.5, label="instances"),
-            Patch(color=BLUE, alpha=0.8, label="unique classes"),
-            Line2D([], [], color=VERMILION, lw=1.6, label="moving median of unique classes"),
+            Patch(color=SKY, alpha=0.7, label="objects"),
+            Patch(color=BLUE, alpha=0.9, label="unique classes"),
+            Line2D([], [], color=ORANGE, lw=3.5, label="moving median of unique classes"),
         ]
         figure.legend(handles=entries, loc="outside upper left", ncols=3, handlelength=1.6)
     return figure
@@ -77,12 +77,13 @@ def _draw_panel(axes: Axes, panel: ObjectsPanel) -> None:
         return
     time = curve["time_s"] / unit.seconds
     most = curve[["instances_high", "classes_high"]].max().max()
-    axes.set_ylim(0, max(1.0, 1.05 * most))
-    for name, colour, alpha in (("instances", SKY, 0.5), ("classes", BLUE, 0.8)):
-        low, high = curve[f"{name}_low"], curve[f"{name}_high"]
-        fill_band(axes, time, low, high, color=colour, alpha=alpha, lw=0.9)
+    axes.set_ylim(0, max(1.0, 1.08 * most))
+    # The median lies below: where nothing changes, it would hide the counts.
     median = (curve["median_low"] + curve["median_high"]) / 2
-    draw_line(axes, time, median, color=VERMILION, lw=1.6)
+    draw_line(axes, time, median, color=ORANGE, lw=3.5)
+    for name, colour, alpha in (("instances", SKY, 0.7), ("classes", BLUE, 0.9)):
+        low, high = curve[f"{name}_low"], curve[f"{name}_high"]
+        fill_band(axes, time, low, high, color=colour, alpha=alpha, lw=1)
 
 
 def draw_frequencies(figure: Figure | SubFigure, series: Sequence[Series]) -> None:
@@ -156,6 +157,7 @@ def draw_growth(figure: Figure | SubFigure, series: Sequence[Series]) -> None:
         return
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(color=FAINT, lw=0.6)
     axes.set_axisbelow(True)

@@ -111,6 +111,9 @@ def encode(figure: Figure, kind: Ending) -> bytes:
         "jpg": None,
     }
     with drawing():
+        if figure.get_layout_engine() is not None:
+            figure.draw_without_rendering()
+            figure.set_layout_engine(None)  # laid out once, not anew for every kind of file
         figure.savefig(buffer, format=kind, metadata=metadata[kind])
     return buffer.getvalue()
 

@@ -128,8 +128,10 @@
       told.push(
         classes[place] === MISSING
           ? "not looked at for objects"
-          : `${plural(instances[place], "object", "objects")} of ` +
-            plural(classes[place], "class", "classes"),
+          : instances[place] === 0
+            ? "no objects"
+            : `${plural(instances[place], "object", "objects")} of ` +
+              plural(classes[place], "class", "classes"),
       );
       return told;
     }
@@ -145,7 +147,7 @@
       const away = Math.abs(small.time - ms);
       const side = small.time < ms ? "earlier" : "later";
       figure.querySelector("figcaption").textContent =
-        `Nearest picture: ${clock(small.time)}` + (away ? `, ${clock(away)} ${side}` : "");
+        `Nearest picture: ${clock(small.time)}` + (away ? `, ${(away / 1000).toFixed(3)} s ${side}` : "");
     }
 
     showBoxes(place, small) {
