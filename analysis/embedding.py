@@ -1,11 +1,12 @@
 """What a page knows of every frame, as text that its script reads: exact values and boxes.
 
-Arrays are little-endian and stand in the page as base64. Whatever is missing is the largest number
-of its type. Lightness is in hundredths of L*, time in milliseconds, a box's edges in 255ths of the
-picture and its score in per cent: finer than the page shows them.
+Arrays are little-endian, compressed (zlib) and stand in the page as base64. Whatever is missing is
+the largest number of its type. Lightness is in hundredths of L*, time in milliseconds, a box's
+edges in 255ths of the picture and its score in per cent: as fine as the page shows them.
 """
 
 import base64
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,8 +15,8 @@ import pandas as pd
 
 MAX_TICKS = 120_000
 """Frames in a page; of more, every so-manieth is kept, evenly over each video."""
-MAX_BOXES = 400_000
-"""Boxes in a page, 8 bytes each; of more, the surest of every frame are kept."""
+BOX_BYTES = 8
+"""What a box takes in the page, about: 7 bytes, somewhat compressed, as base64."""
 MISSING = 65_535
 LIGHTNESS = ("mean", "p5", "p50", "p95")
 
@@ -25,7 +26,7 @@ def keep_every(ticks: int) -> int:
     return max(1, -(-ticks // MAX_TICKS))
 
 
-def boxes_in_frame(boxes: "np.ndarray[Any, Any]", *, budget: int = MAX_BOXES) -> int:
+def boxes_in_frame(boxes: "np.ndarray[Any, Any]", *, budget: int) -> int:
     """Return how many boxes of each frame, at most, fit into a budget: the surest of each.
 
     Args:
@@ -112,4 +113,4 @@ def _hundredths(values: "np.ndarray[Any, np.dtype[np.float64]]") -> "np.ndarray[
 
 
 def _text(array: "np.ndarray[Any, Any]") -> str:
-    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+    return base64.b64encode(zlib.compress(np.ascontiguousarray(array).tobytes(), 9)).decode()

@@ -54,8 +54,7 @@ class ReportFolder:
             kind=exhibit.kind,
             name=exhibit.name,
             alternative=exhibit.alternative,
-            mime="image/svg+xml",
-            content=content["svg"],
+            svg=content["svg"],
         )
 
 

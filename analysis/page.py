@@ -7,10 +7,13 @@ Without scripts it shows everything but the values under the pointer. Its policy
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 import pandas as pd
@@ -32,24 +35,39 @@ SOURCES = {
     "videos": "those of the videos, at their full size",
 }
 """What the page says of the pictures that were looked at."""
-SHEETS = 3
-"""Figures of one kind in the page, ten videos each; more stand beside it as files."""
+PAGE_BYTES = 9_500_000
+"""What a page is meant to stay under."""
+FIGURES_BYTES = 3_000_000
+"""Of the page; further figures of ten videos each stand beside it as files."""
+TEXT_BYTES = 300_000
+"""What is left for tables, words and the contact sheet."""
+_COORDINATES = re.compile(r'(?<= d=")[^"]*')
+_DIGITS = re.compile(r"(\.\d)\d+")
+_PLAIN = " !$&'()*+,-./:;=?@[]_~|"
+"""Characters that stand for themselves in an address within a page."""
 
 
-@dataclass(frozen=True, kw_only=True)
+SECTIONS = ("figure2", "lightness", "shots", "objects", "accumulation")
+"""Kinds of figures that stand in the page; photographs stand over the curves of each video."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class PageFigure:
     """A figure as it stands in the page."""
 
     kind: str
     name: str
     alternative: str
-    mime: str
-    content: bytes
+    svg: bytes
 
-    @property
+    @cached_property
     def address(self) -> str:
-        """The whole figure as an address, so that the page needs no other file."""
-        return f"data:{self.mime};base64,{base64.b64encode(self.content).decode()}"
+        """The whole figure as an address, so that the page needs no other file.
+
+        Coordinates are cut to a tenth of a point, which cannot be seen and is half the size.
+        """
+        short = _COORDINATES.sub(lambda path: _DIGITS.sub(r"\1", path[0]), self.svg.decode())
+        return f"data:image/svg+xml,{quote(' '.join(short.split()), safe=_PLAIN)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +129,8 @@ def render_page(
     return environment.get_template("report.html").render(
         videos=videos,
         total_s=float(summary["duration_s"].sum()),
-        figures={kind: [f for f in figures if f.kind == kind] for kind in _kinds(figures)},
-        sheets=SHEETS,
+        figures=_by_kind(shown_figures(figures)),
+        beside=_by_kind([each for each in figures if each not in shown_figures(figures)]),
         timelines=timelines,
         objects=None if objects is None else _told(objects, with_groups=groups is not None),
         groups=None if groups is None else groups.table.to_dict("records"),
@@ -198,8 +216,28 @@ def _told(objects: PageObjects, *, with_groups: bool) -> dict[str, Any]:
     }
 
 
-def _kinds(figures: Sequence[PageFigure]) -> list[str]:
-    return list(dict.fromkeys(figure.kind for figure in figures))
+def shown_figures(figures: Sequence[PageFigure]) -> list[PageFigure]:
+    """Return the figures that the page has room for: the first of each kind, then in order."""
+    firsts = {figure.kind: figure for figure in reversed(figures) if figure.kind in SECTIONS}
+    shown = list(firsts.values())
+    used = sum(len(figure.address) for figure in shown)
+    for figure in figures:
+        if figure.kind not in SECTIONS or figure in shown:
+            continue
+        used += len(figure.address)
+        if used > FIGURES_BYTES:
+            break
+        shown.append(figure)
+    return [figure for figure in figures if figure in shown]
+
+
+def room_bytes(figures: Sequence[PageFigure]) -> int:
+    """Return what a page with these figures has room for beside them."""
+    return PAGE_BYTES - TEXT_BYTES - sum(len(each.address) for each in shown_figures(figures))
+
+
+def _by_kind(figures: Sequence[PageFigure]) -> dict[str, list[PageFigure]]:
+    return {kind: [each for each in figures if each.kind == kind] for kind in SECTIONS}
 
 
 def _names(records: Sequence[DatasetRecord], setting: str) -> list[str]:

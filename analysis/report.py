@@ -11,7 +11,7 @@ from analysis.counting import Counts, count_objects, group_videos
 from analysis.detections import Objects
 from analysis.gallery import count_exhibits, draw_gallery
 from analysis.output import ReportFolder, write_whole
-from analysis.page import PageGroups, PageObjects, render_page
+from analysis.page import PageGroups, PageObjects, render_page, room_bytes
 from analysis.statistics.lightness import LightnessOptions, summarise_lightness
 from analysis.statistics.shots import summarise_shots
 from analysis.statistics.table1 import summarise_groups
@@ -107,7 +107,7 @@ def write_report(
         summary,
         [shard_set.record for shard_set in shards],
         figures=shown,
-        timelines=make_timelines(tables, videos, options, counts),
+        timelines=make_timelines(tables, videos, options, counts, room_bytes=room_bytes(shown)),
         objects=None
         if counts is None
         else PageObjects(counts=counts, sheet=make_contact_sheet(counts, tables, videos)),

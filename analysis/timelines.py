@@ -1,7 +1,8 @@
 """Each video over time, as the page draws it: pictures, curves, cuts, and what its script reads."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 
 from analysis.counting import Counts, looked_size
 from analysis.embedding import (
+    BOX_BYTES,
     boxes_in_frame,
     class_places,
     embed_boxes,
@@ -33,13 +35,13 @@ from wtours.shards import ShardSet, VideoRecord
 
 MAX_THUMBNAILS = 400
 """In a page; evenly over its videos."""
-THUMBNAIL_PX = 120
+THUMBNAIL_PX = 108
 STRIP_ASPECT = 18.0
 """Width by height of the strip of pictures over a video's curves."""
 MAX_POINTS = 800
 """Rows of a curve: about as many as a page is wide in pixels."""
-MAX_POINTS_OF_ALL = 40_000
-"""Rows of the curves of all videos of a page."""
+MAX_POINTS_OF_ALL = 10_000
+"""Rows of the curves of all videos of a page; each is drawn some eight times."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +97,17 @@ def make_timelines(
     videos: Mapping[str, tuple[ShardSet, VideoRecord]],
     options: LightnessOptions,
     counts: Counts | None,
+    *,
+    room_bytes: int,
 ) -> Timelines:
     """Return what the page shows of each video over time.
+
+    Args:
+        tables: of the videos.
+        videos: each with its shard set and record.
+        options: how lightness is told.
+        counts: objects, counted; None where nobody looked for them.
+        room_bytes: what the page has room for; boxes take what is left by all else.
 
     Raises:
         ShardError: a picture is not what was written.
@@ -105,7 +116,7 @@ def make_timelines(
     pictures = dict(iter(tables.pictures.groupby("video", observed=True)))
     none = tables.pictures.iloc[:0]
     shown = {name: pictures.get(name, none) for name in videos}
-    of_objects = None if counts is None else _ObjectParts(counts, shown, every=every)
+    of_objects = None if counts is None else _ObjectParts(counts)
     thumbnails = share_out(MAX_THUMBNAILS, videos=len(videos))
     points = max(40, min(MAX_POINTS, MAX_POINTS_OF_ALL // len(videos)))
     made = [
@@ -117,19 +128,31 @@ def make_timelines(
         )
         for (name, (shard_set, record)), most in zip(videos.items(), thumbnails, strict=True)
     ]
+    if of_objects is None:
+        return Timelines(videos=made, names=[], every=every, boxes=0, boxes_cut=False)
+    left_bytes = room_bytes - sum(_size_bytes(each) for each in made)
+    embedded = {name: pictures["tick"].iloc[::every].to_numpy() for name, pictures in shown.items()}
+    counted = of_objects.boxes_of_frames(embedded)
+    most = boxes_in_frame(counted, budget=max(0, left_bytes) // BOX_BYTES)
     return Timelines(
-        videos=made,
-        names=[] if of_objects is None else list(of_objects.places),
+        videos=[
+            replace(
+                each,
+                data={**each.data, "boxes": of_objects.embed(record, embedded[name], most=most)},
+            )
+            for each, (name, (_, record)) in zip(made, videos.items(), strict=True)
+        ],
+        names=list(of_objects.places),
         every=every,
-        boxes=0 if of_objects is None else of_objects.most,
-        boxes_cut=of_objects is not None and of_objects.cut,
+        boxes=most,
+        boxes_cut=bool((counted > most).any()),
     )
 
 
 class _ObjectParts:
-    """Counts and boxes by video, and how many boxes of a frame the page has room for."""
+    """Counts and boxes by video."""
 
-    def __init__(self, counts: Counts, shown: Mapping[str, pd.DataFrame], *, every: int) -> None:
+    def __init__(self, counts: Counts) -> None:
         detections = counts.objects.detections
         counted = detections[detections["score"].to_numpy() >= np.float32(counts.threshold)]
         self.record = counts.objects.record
@@ -139,20 +162,39 @@ class _ObjectParts:
         }
         self.boxes = {str(name): boxes for name, boxes in counted.groupby("video", observed=True)}
         self.no_frames, self.no_boxes = counts.per_frame.iloc[:0], counted.iloc[:0]
-        in_frame = [
-            frames["instances"].to_numpy()[frames["tick"].isin(shown[name]["tick"].iloc[::every])]
-            for name, frames in self.frames.items()
-            if name in shown
-        ]
-        boxes = np.concatenate([np.zeros(0, dtype=np.int64), *in_frame])
-        self.most = boxes_in_frame(boxes)
-        self.cut = bool((boxes > self.most).any())
 
     def frames_of(self, video: str) -> pd.DataFrame:
         return self.frames.get(video, self.no_frames)
 
-    def boxes_of(self, video: str) -> pd.DataFrame:
-        return self.boxes.get(video, self.no_boxes)
+    def boxes_of_frames(self, embedded: Mapping[str, "np.ndarray[Any, Any]"]) -> Any:
+        """Return how many boxes each frame has that is embedded, of all videos together."""
+        in_frame = [
+            frames["instances"].to_numpy()[frames["tick"].isin(embedded[name])]
+            for name, frames in self.frames.items()
+            if name in embedded
+        ]
+        return np.concatenate([np.zeros(0, dtype=np.int64), *in_frame])
+
+    def embed(
+        self, record: VideoRecord, ticks: "np.ndarray[Any, Any]", *, most: int
+    ) -> dict[str, str]:
+        """Return the boxes of a video's ticks, as `embed_boxes` does."""
+        size = (record.picture_width, record.picture_height)
+        return embed_boxes(
+            ticks,
+            self.boxes.get(record.name, self.no_boxes),
+            size=looked_size(self.record, record.name, otherwise=size),
+            places=self.places,
+            most=most,
+        )
+
+
+def _size_bytes(timeline: Timeline) -> int:
+    """Return about what a timeline takes in the page."""
+    paths = sum(len(path) for lane in timeline.lanes for _, path in lane.shapes)
+    cuts = len(timeline.lanes) * len(timeline.cuts)
+    strip = sum(len(embed_jpeg(each.jpeg)) + 200 for _, each in timeline.strip)
+    return len(json.dumps(timeline.data)) + paths + cuts + strip + 3000
 
 
 def _timeline(
@@ -176,14 +218,6 @@ def _timeline(
     if objects is not None:
         counted = objects.frames_of(record.name)
         lanes.append(_objects_lane(record, counted, options, points=points))
-        size = looked_size(objects.record, record.name, otherwise=size)
-        data["boxes"] = embed_boxes(
-            embedded["tick"].to_numpy(),
-            objects.boxes_of(record.name),
-            size=size,
-            places=objects.places,
-            most=objects.most,
-        )
     data["ticks"] = embed_ticks(embedded, counted)
     data["thumbnails"] = [
         {"time": round(each.time_s * 1000), "tick": each.tick, "jpeg": embed_jpeg(each.jpeg)}
@@ -213,33 +247,34 @@ def _thumbnails(
     shard_set: ShardSet, record: VideoRecord, pictures: pd.DataFrame, *, most: int
 ) -> _Small:
     """Read a video's small pictures: those that fill its strip, and those between them."""
-    distinct = pictures["time_s"].nunique()
+    distinct = pictures.drop_duplicates("time_s")["row"].tolist()
     fitting = int(STRIP_ASPECT * record.picture_height / record.picture_width)
-    slots = min(max(1, fitting), distinct, most)
+    slots = min(max(1, fitting), len(distinct), most)
     if slots == 0:
         return _Small(slots=1, strip=[], others=[])
-    count = odd_multiple(slots, most=min(most, distinct))
-    rows = spread_rows(pictures, duration_s=record.duration_s, count=count)
+    shown = spread_rows(pictures, duration_s=record.duration_s, count=slots)
+    between: Sequence[int | None] = distinct
+    if len(distinct) > most:
+        count = odd_multiple(slots, most=most)
+        between = spread_rows(pictures, duration_s=record.duration_s, count=count)
     times_s = dict(zip(pictures["row"], pictures["time_s"], strict=True))
     ticks = dict(zip(pictures["row"], pictures["tick"], strict=True))
-    strip, others = [], []
-    for place, row in enumerate(rows):
-        if row is None:
-            continue
+
+    def small(row: int) -> Thumbnail:
         pixels = read_thumbnail(shard_set, row, height_px=THUMBNAIL_PX)
-        thumbnail = Thumbnail(
+        return Thumbnail(
             time_s=float(times_s[row]),
             tick=int(ticks[row]),
             jpeg=to_jpeg(pixels),
             width=pixels.shape[1],
             height=pixels.shape[0],
         )
-        within = count // slots
-        if place % within == within // 2:
-            strip.append((place // within, thumbnail))
-        else:
-            others.append(thumbnail)
-    return _Small(slots=slots, strip=strip, others=others)
+
+    return _Small(
+        slots=slots,
+        strip=[(place, small(row)) for place, row in enumerate(shown) if row is not None],
+        others=[small(row) for row in between if row is not None and row not in shown],
+    )
 
 
 def _cuts_of(tables: Tables, video: str) -> list[float] | None:

@@ -53,6 +53,7 @@ class Browser:
         os.close(browser_out)
         self._unread = b""
         self._number = 0
+        self._scripts = True
         self.events: list[dict[str, Any]] = []
         """What the page did: requests, errors, messages."""
         self._session: str | None = None
@@ -86,6 +87,8 @@ class Browser:
         self.call("Page.navigate", url=page.resolve().as_uri())
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self._read()
+        if not self._scripts:
+            return time.perf_counter() - start
         # Two frames later the first one stands on the screen.
         drawn = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
         self.evaluate(drawn)
@@ -129,6 +132,7 @@ class Browser:
     def without_scripts(self, off: bool) -> None:
         """Let no page run scripts, or let it again."""
         self.call("Emulation.setScriptExecutionDisabled", value=off)
+        self._scripts = not off
 
     def picture(self, path: Path, *, whole: bool = False) -> None:
         """Write what is seen, or the whole page, as PNG."""

@@ -6,11 +6,12 @@
   const MISSING = 65535;
   const SVG = "http://www.w3.org/2000/svg";
 
-  const decode = (text, Numbers) => {
+  const decode = async (text, Numbers) => {
     const raw = atob(text);
     const bytes = new Uint8Array(raw.length);
     for (let i = 0; i < raw.length; i += 1) bytes[i] = raw.charCodeAt(i);
-    return new Numbers(bytes.buffer);
+    const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return new Numbers(await new Response(plain).arrayBuffer());
   };
 
   const clock = (ms) => {
@@ -55,25 +56,34 @@
         this.plot.addEventListener(kind, (event) => this.point(event));
       }
       this.plot.addEventListener("keydown", (event) => this.press(event));
-      this.plot.addEventListener("focus", () => this.show(Math.max(0, this.at)));
+      this.plot.addEventListener("focus", async () => {
+        await this.load();
+        this.show(Math.max(0, this.at));
+      });
     }
 
     // Decoded when first needed, so that a page of many videos opens at once.
     load() {
-      if (this.ticks) return;
+      this.loaded ??= this.read();
+      return this.loaded;
+    }
+
+    async read() {
       const { ticks, boxes, thumbnails } = this.data;
-      this.ticks = { time: decode(ticks.time, Uint32Array), tick: decode(ticks.tick, Uint32Array) };
-      for (const name of ["mean", "p5", "p50", "p95", "classes", "instances"]) {
-        if (name in ticks) this.ticks[name] = decode(ticks[name], Uint16Array);
+      const kinds = { time: Uint32Array, tick: Uint32Array };
+      const found = {};
+      for (const name of Object.keys(ticks)) {
+        found[name] = await decode(ticks[name], kinds[name] ?? Uint16Array);
       }
       if (boxes) {
         this.boxes = {
-          first: decode(boxes.first, Uint32Array),
-          kind: decode(boxes.kind, Uint16Array),
-          score: decode(boxes.score, Uint8Array),
-          edges: decode(boxes.edges, Uint8Array),
+          first: await decode(boxes.first, Uint32Array),
+          kind: await decode(boxes.kind, Uint16Array),
+          score: await decode(boxes.score, Uint8Array),
+          edges: await decode(boxes.edges, Uint8Array),
         };
       }
+      this.ticks = found;
       const shown = this.strip.map((image) => ({
         time: Number(image.dataset.time), tick: Number(image.dataset.tick), jpeg: image.src,
       }));
@@ -81,26 +91,25 @@
       this.thumbnailTimes = this.thumbnails.map((each) => each.time);
     }
 
-    point(event) {
+    async point(event) {
       const area = this.plot.getBoundingClientRect();
       const share = Math.min(1, Math.max(0, (event.clientX - area.left) / area.width));
-      this.load();
+      await this.load();
       this.show(nearest(this.ticks.time, share * this.data.duration * 1000));
     }
 
-    press(event) {
+    async press(event) {
       const steps = {
         ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10,
         Home: -Infinity, End: Infinity,
       };
       if (!(event.key in steps) || event.ctrlKey || event.altKey || event.metaKey) return;
       event.preventDefault();
-      this.load();
+      await this.load();
       this.show(Math.min(this.ticks.time.length - 1, Math.max(0, this.at + steps[event.key])));
     }
 
     show(place) {
-      this.load();
       if (place < 0 || place >= this.ticks.time.length) return;
       this.at = place;
       const ms = this.ticks.time[place];
@@ -151,6 +160,7 @@
     }
 
     showBoxes(place, small) {
+      this.inspector.querySelector(".boxes").hidden = false;
       const drawing = this.inspector.querySelector(".boxes svg");
       const [width, height] = this.data.size;
       const made = (name, attributes, text) => {
@@ -194,6 +204,7 @@
     }
   }
 
+  if (!("DecompressionStream" in window)) return; // browsers before 2023 show what is static
   document.querySelectorAll(".timeline").forEach((element, number) => {
     new Timeline(element, page.videos[number]);
   });
