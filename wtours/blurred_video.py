@@ -28,7 +28,7 @@ from wtours.integrity import check_and_walk
 from wtours.one_run import hold
 from wtours.provenance import tool_versions
 from wtours.shard_inputs import ShardInput, find_inputs
-from wtours.shard_plan import differences
+from wtours.shard_settings import differences
 from wtours.shards import Box
 from wtours.stages.blur import BlurSettings, BlurStage
 from wtours.stages.guard import GuardWindow, Seen

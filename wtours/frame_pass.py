@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,26 @@ from wtours.in_order import InOrder
 from wtours.shards import Cut, JoinedVideo, Stored, VideoRecord, assign_segments, gaps
 from wtours.shards.segments import Ints, nearest_frames
 from wtours.shards.writer import TarWriter
-from wtours.stages.cuts import CutSettings, CutStage, SmallPicture, content_score, find_cuts
+from wtours.stages.cuts import CutSettings, SmallPicture, content_score, find_cuts
 from wtours.stages.picture import MeasuredPicture, PictureStage, Thumbnail, measure_motion
-from wtours.video import Frame
+from wtours.video import Shown
+
+OneFrame = TypeVar("OneFrame", bound=Shown)
+Scored = TypeVar("Scored", contravariant=True)
+Keep = Callable[[int, Shown], Shown]
+
+
+class Scorer(Protocol[Scored]):
+    """What scores frames for cuts: `CutStage`."""
+
+    def process_frame(self, frame: Scored, /) -> None:
+        """Score one frame."""
+
+    def finish(self) -> NDArray[np.float64]:
+        """Return the scores of all frames."""
+
+    def ends(self) -> tuple[SmallPicture, SmallPicture] | None:
+        """Return the small pictures of the first and of the last frame."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,10 +119,10 @@ class StretchRecord:
 
 
 def pass_over(
-    frames: Iterable[Frame],
+    frames: Iterable[OneFrame],
     *,
     kept: dict[int, int],
-    cuts: CutStage | None,
+    cuts: Scorer[OneFrame] | None,
     pictures: PictureStage,
     tar: TarWriter,
     on_frame: Callable[[float], None],
@@ -112,6 +130,7 @@ def pass_over(
     own: range | None = None,
     neighbours: Set[int] = frozenset(),
     beside: bool = False,
+    keep: Keep = lambda tick, frame: frame,
 ) -> StretchRecord:
     """Go through the frames of one stretch once, for all stages.
 
@@ -126,6 +145,8 @@ def pass_over(
         own: the frames of the stretch; None: all of them.
         neighbours: frames that other stretches keep, and whose faces are covered in this one too.
         beside: make pictures in a thread beside the decoder's.
+        keep: is given the tick of each kept frame, and the frame; returns what pictures are made
+            of.
     """
     pts, stored, motion = array("q"), list[Stored](), list[float]()
     first: Thumbnail | None = None
@@ -146,7 +167,7 @@ def pass_over(
                 if cuts is not None:
                     cuts.process_frame(frame)
                 if frame.index in kept:
-                    in_order(partial(_take, pictures, kept[frame.index], frame, store))
+                    in_order(partial(_take, pictures, kept[frame.index], frame, keep, store))
             elif frame.index in neighbours:
                 in_order(partial(_look, pictures, frame, store))
             on_frame(frame.pts_s)
@@ -165,11 +186,11 @@ def pass_over(
 _Store = Callable[[Iterable[MeasuredPicture]], None]
 
 
-def _take(pictures: PictureStage, tick: int, frame: Frame, store: _Store) -> None:
-    store(pictures.process_frame(tick, frame))
+def _take(pictures: PictureStage, tick: int, frame: Shown, keep: Keep, store: _Store) -> None:
+    store(pictures.process_frame(tick, keep(tick, frame)))
 
 
-def _look(pictures: PictureStage, frame: Frame, store: _Store) -> None:
+def _look(pictures: PictureStage, frame: Shown, store: _Store) -> None:
     store(pictures.look_at(frame))
 
 

@@ -13,13 +13,13 @@ import numpy as np
 
 from wtours.detectors.detector import Detector
 from wtours.frame_pass import sample
-from wtours.portion_work import picture_stage
 from wtours.shard_inputs import ShardInput
 from wtours.shard_settings import ShardSettings
 from wtours.shards import Picture
 from wtours.shards.segments import Ints
 from wtours.stages.cuts import CutStage
 from wtours.stages.picture import PictureStage
+from wtours.stretch_work import picture_stage
 from wtours.stretches import Stretch, Timeline, stretches_from
 from wtours.video import Frame, UnexpectedFramesError, VideoReader
 

@@ -10,12 +10,13 @@ from wtours.errors import WtoursError
 
 
 @contextmanager
-def hold(made: Path, *, doing: str) -> Iterator[None]:
+def hold(made: Path, *, doing: str, option: str = "--out") -> Iterator[None]:
     """Keep other processes and threads from making the same thing.
 
     Args:
         made: the file or folder that is made; its folder exists.
         doing: what is done to it, for the others' error: "fetched", "sharded".
+        option: by which another place is named.
 
     Raises:
         WtoursError: another run is at it.
@@ -26,7 +27,7 @@ def hold(made: Path, *, doing: str) -> Iterator[None]:
     except Timeout as error:
         raise WtoursError(
             f"{made} is being {doing} by another run",
-            remedy="wait for it, or name another folder with --out",
+            remedy=f"wait for it, or name another folder with {option}",
         ) from error
     try:
         yield

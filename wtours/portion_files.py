@@ -27,6 +27,10 @@ class FinishedPortion:
     """Of its stretches, in order."""
     tar: TarRecord | None
     """None where no picture was kept."""
+    from_unblurred: bool = False
+    """Whether it was made of frames that were kept, without decoding."""
+    damage: str = ""
+    """Why frames that were kept could not be used; empty where they could, or were not there."""
 
 
 def portion_path(folder: Path, number: int) -> Path:
@@ -56,6 +60,8 @@ def save_portion(finished: FinishedPortion, folder: Path, number: int) -> None:
     texts = {
         "stretches": stretches,
         "tar": None if finished.tar is None else asdict(finished.tar),
+        "from_unblurred": finished.from_unblurred,
+        "damage": finished.damage,
     }
     arrays["texts"] = np.frombuffer(json.dumps(texts).encode(), dtype=np.uint8)
     stream = io.BytesIO()
@@ -80,7 +86,12 @@ def load_portion(folder: Path, number: int) -> FinishedPortion:
             for position, stored in enumerate(texts["stretches"])
         )
     tar = None if texts["tar"] is None else TarRecord(**texts["tar"])
-    return FinishedPortion(records=records, tar=tar)
+    return FinishedPortion(
+        records=records,
+        tar=tar,
+        from_unblurred=texts["from_unblurred"],
+        damage=texts["damage"],
+    )
 
 
 _ARRAYS = ("pts", "motion", "scores", "small", "thumbnails", "starts")

@@ -18,7 +18,6 @@ from wtours.ray_executor import run_on_ray
 from wtours.shard_inputs import OnBad, ShardInput, Subset, find_inputs, refuse
 from wtours.shard_plan import (
     SetPlan,
-    differences,
     discard_if_empty,
     existing,
     make_plan,
@@ -27,11 +26,12 @@ from wtours.shard_plan import (
 )
 from wtours.shard_progress import Pace, Progress
 from wtours.shard_sets import SetInputs, group_into_sets
-from wtours.shard_settings import ShardSettings
+from wtours.shard_settings import ShardSettings, differences
 from wtours.shards import open_shards, settle
 from wtours.shards.schema import DatasetRecord
 from wtours.shards.writer import partial_folder
 from wtours.storage import Store, local_folder, open_store
+from wtours.unblurred import make_unblurred_folder, unblurred_folder
 from wtours.video import UnexpectedFramesError
 
 _RATE_TOLERANCE = Fraction(105, 100)
@@ -55,6 +55,8 @@ class WrittenSet:
     """None where the set stood there already."""
     skipped: bool
     """It stood there already, made from the same video with the same settings."""
+    from_unblurred: int = 0
+    """Number of its portions, a tar each, whose frames were kept before: not decoded again."""
 
     @property
     def size_bytes(self) -> int:
@@ -96,8 +98,10 @@ def shard_videos(
     ray: str | None = None,
     replace: bool = False,
     skip_bad: bool = False,
+    unblurred: str | Path | None = None,
     progress: Progress | None = None,
     checking: Callable[[int, int], None] = lambda looked_at, videos: None,
+    told: Callable[[str], None] = lambda text: None,
 ) -> Written:
     """Write shard sets, each video from a single decode.
 
@@ -119,17 +123,22 @@ def shard_videos(
         replace: make sets anew that are there already.
         skip_bad: leave damaged videos out, and say so in what is returned; otherwise the first ends
             the work.
+        unblurred: folder in which kept frames stay as they are as well, so that a later call with
+            other settings of blurring, and the same folder, decodes nothing; None keeps none.
         progress: called as the work goes on.
         checking: called before it, with how many videos were looked at, and how many there are.
+        told: is given a sentence where unblurred frames that were kept cannot be used.
 
     Raises:
         WtoursError: a video is unusable or slower than the kept rate, a set is there with other
-            settings or of other videos, or the disk is full.
+            settings or of other videos, unblurred frames would lie where sets are published, or the
+            disk is full.
     """
     settings, store = settings or ShardSettings(), open_store(out)
     out = local_folder(out) if store is None else store.staging
     if workers < 1:
         raise WtoursError(f"workers is {workers}", remedy="give 1 or more")
+    kept = None if unblurred is None else unblurred_folder(unblurred, out=out)
     if store is not None and replace:
         store.require_writable()
     left_out: list[str] = []
@@ -146,16 +155,23 @@ def shard_videos(
                 # Held before anything is put right: it may be in another run's hands.
                 held.enter_context(hold(out / group.name, doing="sharded"))
                 settle(out / group.name)
+            if kept is not None:
+                with _told_of_disk(kept, group.text, option="--keep-unblurred"):
+                    make_unblurred_folder(kept)
+                    place = kept / group.name
+                    held.enter_context(hold(place, doing="filled", option="--keep-unblurred"))
             if not replace:
                 _require_same_settings(_there(out / group.name, store), settings)
         for group in groups:
-            with _told_of_disk(out, group.text):
-                begun = _begin(group, out / group.name, settings, replace, skip_bad, store)
+            with _told_of_disk(out, group.text, kept):
+                begun = _begin(
+                    group, out / group.name, settings, replace, skip_bad, store, kept, told
+                )
             if isinstance(begun, SetPlan):
                 plans.append(begun)
             else:
                 sets[group.name] = begun
-        for name, written in _work(plans, workers, ray, progress, on_bad):
+        for name, written in _work(plans, workers, ray, progress, on_bad, told):
             sets[name] = written if store is None else _send(written, store)
     made = tuple(sets[group.name] for group in groups if group.name in sets)
     if left_out and not made:
@@ -218,18 +234,30 @@ def _begin(
     replace: bool,
     skip_bad: bool,
     store: Store | None,
+    unblurred: Path | None,
+    told: Callable[[str], None],
 ) -> WrittenSet | SetPlan:
     """Return the set that is there already, or the plan of what is to be done."""
     for video in group.videos:
         _require_as_fetched(video)
     there = None if replace else _there(folder, store)
     if there is None:
-        return make_plan(group, folder, settings, replace_set=replace, skip_bad=skip_bad)
+        return make_plan(
+            group,
+            folder,
+            settings,
+            replace_set=replace,
+            skip_bad=skip_bad,
+            unblurred=unblurred,
+            told=told,
+        )
     left_out = {one.video for one in there.record.left_out}
     wanted = {video.name: video.sha256 for video in group.videos if video.name not in left_out}
     if {one.name: one.sha256 for one in there.record.videos} != wanted:
         other = "other videos" if group.shared else "another video"
         raise refused(there.place, f"was made from {other} than {group.text}")
+    if unblurred is not None and not (unblurred / group.name).exists():
+        told(f"{there.place} stands already: no frames of it were kept, as --replace would do")
     shutil.rmtree(partial_folder(folder), ignore_errors=True)  # of a replacement given up
     if store is not None and there.unsent is None:
         shutil.rmtree(folder, ignore_errors=True)  # a run was killed when it had sent the set
@@ -260,6 +288,7 @@ def _work(
     ray: str | None,
     progress: Progress | None,
     on_bad: OnBad,
+    told: Callable[[str], None],
 ) -> Iterator[tuple[str, WrittenSet]]:
     """Do what is missing of all plans; yield each one's name and set when it is whole."""
     waiting = {plan.name: plan for plan in plans}
@@ -273,19 +302,19 @@ def _work(
                     if isinstance(fault, UnexpectedFramesError):
                         again[plan.name] = plan
                         continue
-                    with _told_of_disk(plan.partial.folder.parent, plan.text):
+                    with _told_of_disk(plan.partial.folder.parent, plan.text, plan.kept_in):
                         try:
                             if fault is not None:
                                 raise fault
                             if not plan.missing():
-                                yield plan.name, _finish(plan)
+                                yield plan.name, _finish(plan, told)
                                 del waiting[plan.name]
                         except WtoursError as damage:
                             on_bad(damage)
                             again.pop(plan.name, None)
                             waiting.pop(plan.name).partial.discard()
             for name, plan in again.items():
-                with _told_of_disk(plan.partial.folder.parent, plan.text):
+                with _told_of_disk(plan.partial.folder.parent, plan.text, plan.kept_in):
                     waiting[name] = plan_from_decoding(plan)
     finally:
         for plan in waiting.values():
@@ -318,8 +347,11 @@ def _rounds(
             yield missing[number][0], fault
 
 
-def _finish(plan: SetPlan) -> WrittenSet:
-    record, pictures, rows, cuts = plan.finish()
+def _finish(plan: SetPlan, told: Callable[[str], None]) -> WrittenSet:
+    portions = plan.load()
+    record, pictures, rows, cuts = plan.finish(portions)
+    for damage in filter(None, (portion.damage for portion in portions)):
+        told(f"{damage}: its frames were decoded again")
     return WrittenSet(
         place=str(plan.partial.folder),
         record=record,
@@ -327,6 +359,7 @@ def _finish(plan: SetPlan) -> WrittenSet:
         rows=rows,
         cuts=cuts,
         skipped=False,
+        from_unblurred=sum(portion.from_unblurred for portion in portions),
     )
 
 
@@ -370,15 +403,20 @@ def _require_as_fetched(video: ShardInput) -> None:
 
 
 @contextmanager
-def _told_of_disk(out: Path, text: str) -> Iterator[None]:
+def _told_of_disk(
+    out: Path, text: str, unblurred: Path | None = None, *, option: str = "--out"
+) -> Iterator[None]:
     """Turn a full disk, or a folder that cannot be written to, into a sentence."""
     try:
         yield
     except OSError as fault:
+        named = Path(fault.filename) if isinstance(fault.filename, str) else None
+        if unblurred is not None and named is not None and named.is_relative_to(unblurred):
+            out, option = unblurred, "--keep-unblurred"
         if fault.errno in _NO_FOLDER:
             raise WtoursError(
                 f"{out} cannot be written to ({fault.strerror})",
-                remedy="name another folder with --out",
+                remedy=f"name another folder with {option}",
             ) from fault
         if fault.errno not in _NO_ROOM:
             raise
@@ -386,5 +424,5 @@ def _told_of_disk(out: Path, text: str) -> Iterator[None]:
         raise WtoursError(
             f"{out} has no room left for the pictures of {text}: {free_mb:.0f} MB are free",
             remedy="make room and run the same command again, which goes on from there, or give "
-            "another --out; `--dry-run` says how much is needed",
+            f"another {option}; `--dry-run` says how much is needed",
         ) from fault

@@ -5,7 +5,7 @@ same one or says in what it differs.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -15,16 +15,18 @@ import numpy as np
 
 from wtours.errors import WtoursError
 from wtours.frame_pass import Sampling, StretchRecord, join, sample
-from wtours.portion_files import load_portion, portion_path
-from wtours.portion_work import PortionTask, StretchTask
+from wtours.portion_files import FinishedPortion, load_portion, portion_path
+from wtours.portion_work import PortionTask
 from wtours.shard_inputs import ShardInput
 from wtours.shard_sets import TAR_BYTES, SetInputs, divide
-from wtours.shard_settings import ShardSettings
+from wtours.shard_settings import ShardSettings, differences
 from wtours.shards import JoinedVideo, PartialSet, VideoRecord
 from wtours.shards.schema import FORMAT, RECORD_FILE, VERSION, DatasetRecord, LeftOut
 from wtours.shards.segments import Ints
 from wtours.shards.writer import partial_folder
+from wtours.stretch_work import StretchTask
 from wtours.stretches import Stretch, cut_into_stretches, even_length_s, whole, with_neighbours
+from wtours.unblurred import Unblurred, open_unblurred, wanted_frames
 from wtours.whole_file import write_whole
 
 PLAN_FILE = "plan.json"
@@ -104,6 +106,8 @@ class SetPlan:
     """Whether a portion leaves out videos that are damaged."""
     identity: Mapping[str, Any]
     partial: PartialSet
+    unblurred: Unblurred | None = None
+    """Where its frames are kept as they are; None: nowhere."""
 
     @property
     def duration_s(self) -> float:
@@ -130,15 +134,27 @@ class SetPlan:
             tar=self.partial.tar(number),
             decoder_threads=decoder_threads,
             skip_bad=self.skip_bad,
+            unblurred=self.unblurred,
         )
 
-    def finish(self) -> tuple[DatasetRecord, int, int, int]:
+    @property
+    def kept_in(self) -> Path | None:
+        """The folder of the unblurred frames of all sets, where they are kept."""
+        return None if self.unblurred is None else self.unblurred.folder.parent
+
+    def load(self) -> list[FinishedPortion]:
+        """Read the portions, all of which are done."""
+        return [load_portion(self.partial.path, n) for n in range(len(self.portions))]
+
+    def finish(self, finished: Sequence[FinishedPortion]) -> tuple[DatasetRecord, int, int, int]:
         """Join the portions into the set; return its record, and its pictures, rows and cuts.
+
+        Args:
+            finished: the portions.
 
         Raises:
             WtoursError: there is nothing to put in it.
         """
-        finished = [load_portion(self.partial.path, n) for n in range(len(self.portions))]
         records: dict[int, list[StretchRecord]] = {}
         left_out: list[LeftOut] = []
         for portion, done in zip(self.portions, finished, strict=True):
@@ -174,6 +190,8 @@ def make_plan(
     *,
     replace_set: bool,
     skip_bad: bool = False,
+    unblurred: Path | None = None,
+    told: Callable[[str], None] = lambda text: None,
 ) -> SetPlan:
     """Plan a set anew, or go on with what was begun of it.
 
@@ -183,6 +201,8 @@ def make_plan(
         settings: what is kept, and how.
         replace_set: begin anew, whatever is there.
         skip_bad: whether damaged videos are left out.
+        unblurred: folder for the frames of all sets as they are; None keeps none.
+        told: is given a sentence if others are replaced there.
 
     Raises:
         WtoursError: something else was begun in that folder.
@@ -191,10 +211,18 @@ def make_plan(
     begun = None if replace_set else _begun(folder)
     if begun is not None and begun["identity"] != wanted:
         raise refused(folder, f"was begun with {differences(begun['identity'], wanted)}")
+    decoded = begun is not None and begun["decoded"]
+    kept = None
+    if unblurred is not None:
+        frames = wanted_frames(unblurred / inputs.name, inputs, wanted, settings)
+        kept = open_unblurred(frames, told=told)
+        if decoded and not kept.decoded:
+            kept = kept.begin(decoded=True)
+        elif kept.decoded and not decoded:
+            begun, decoded = None, True
     if begun is None and partial_folder(folder).exists():
         PartialSet(folder, replace=replace_set).discard()
     partial = PartialSet(folder, replace=replace_set)
-    decoded = begun is not None and begun["decoded"]
     videos = tuple(
         _plan_video(video, settings, decoded=decoded, in_one=inputs.shared or decoded)
         for video in inputs.videos
@@ -216,6 +244,7 @@ def make_plan(
         skip_bad=skip_bad and inputs.shared,
         identity=wanted,
         partial=partial,
+        unblurred=kept,
     )
 
 
@@ -227,7 +256,8 @@ def plan_from_decoding(plan: SetPlan) -> SetPlan:
     text = json.dumps({"identity": plan.identity, "decoded": True}, indent=1)
     write_whole(partial.path / PLAN_FILE, text)
     again = _plan_video(video.video, plan.settings, decoded=True, in_one=True)
-    return replace(plan, videos=(again,), portions=(((0, 0),),), partial=partial)
+    kept = None if plan.unblurred is None else plan.unblurred.begin(decoded=True)
+    return replace(plan, videos=(again,), portions=(((0, 0),),), partial=partial, unblurred=kept)
 
 
 def discard_if_empty(plan: SetPlan) -> None:
@@ -241,15 +271,6 @@ def refused(folder: Path | str, finding: str) -> WtoursError:
     return WtoursError(
         f"{folder} exists already and {finding}",
         remedy="give another --out, or --replace to make it anew",
-    )
-
-
-def differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """Say in what two records of settings differ."""
-    return "; ".join(
-        f"{key} {there.get(key)} instead of {wanted.get(key)}"
-        for key in sorted(set(wanted) | set(there))
-        if there.get(key) != wanted.get(key)
     )
 
 

@@ -1,5 +1,6 @@
 """What `wtours shard` keeps of a video, and how."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal, get_args
@@ -62,6 +63,15 @@ class ShardSettings:
             "cuts": self.cuts.to_record() if self.cuts is not None else None,
             "tar_s": float(self.tar_s),
         }
+
+
+def differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """Say in what two records of settings differ."""
+    return "; ".join(
+        f"{key} {there.get(key)} instead of {wanted.get(key)}"
+        for key in sorted(set(wanted) | set(there))
+        if there.get(key) != wanted.get(key)
+    )
 
 
 def parse_fps(text: str) -> Fps:

@@ -53,6 +53,10 @@ class Stretch:
         """Number of the frame after it."""
         return self.first + len(self.pts)
 
+    def holds(self, pts: int) -> bool:
+        """Whether a time stamp lies in it."""
+        return self.start_pts <= pts and (self.end_pts is None or pts < self.end_pts)
+
 
 def make_timeline(pts: Ints, keyframes: NDArray[np.bool_]) -> Timeline:
     """Return the timeline of packets in file order.

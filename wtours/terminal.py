@@ -57,6 +57,8 @@ def print_shard_set(made: "WrittenSet") -> None:
     if made.skipped:
         print(f"{done}, there already")
     else:
+        if made.from_unblurred:
+            done += f", {count_text(made.from_unblurred, 'tar')} without decoding"
         cuts = count_text(made.cuts or 0, "cut")
         print(f"{done}, {cuts}, {size_text(made.size_bytes)}")
     notes = [(video.name, text) for video in made.record.videos for text in video.notes]

@@ -6,7 +6,7 @@ from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import av
 import numpy as np
@@ -24,6 +24,33 @@ DECODER_THREADS = 4
 _TOLERATED_BACK_S = 1.0
 """Some cameras give single pictures a time that contradicts the order in which the codec shows
 them; those pictures are left out. Further back, the file was put together wrongly."""
+
+
+class Shown(Protocol):
+    """A frame as the stages see it that make pictures: one that was decoded, or kept before."""
+
+    @property
+    def index(self) -> int:
+        """As of `Frame`."""
+
+    @property
+    def pts(self) -> int:
+        """As of `Frame`."""
+
+    @property
+    def pts_s(self) -> float:
+        """As of `Frame`."""
+
+    @property
+    def width(self) -> int:
+        """As of `Frame`."""
+
+    @property
+    def height(self) -> int:
+        """As of `Frame`."""
+
+    def scaled(self, width: int, height: int, /) -> Pixels:
+        """Return (height, width, 3) uint8 RGB, upright."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +158,7 @@ class VideoReader:
         *,
         wanted: Collection[int] | None = None,
         on_other: Callable[[float], None] = lambda time_s: None,
+        noted: Stretch | None = None,
     ) -> Iterator[Frame]:
         """Give the frames of a stretch, `index` being that among all frames of the video.
 
@@ -140,6 +168,7 @@ class VideoReader:
                 None: all of the stretch.
             on_other: called with the time in seconds of each picture that is decoded for others;
                 may raise, to stop.
+            noted: the part of it that `notes` speak of; all of it where None.
 
         Raises:
             UnexpectedFramesError: other frames come than the packets announced, or decoding cannot
@@ -155,18 +184,20 @@ class VideoReader:
         }
         if not waiting:
             return
+        spoken_of, noted_first = noted or stretch, False
         for decoded, pts in self._within(stretch, self._packets_of(stretch, waiting)):
             if wanted is not None and pts not in wanted:
                 on_other(float(pts * self.time_base))
                 continue
             if pts <= self._last_pts:
-                self._leave_out(pts)
+                self._leave_out(pts, noted=spoken_of.holds(pts))
                 continue
             if pts not in waiting:
                 raise UnexpectedFramesError
             self._require_sound(decoded, pts)
-            if self._last_pts < 0:
+            if not noted_first and spoken_of.holds(pts):
                 self._note_first(decoded)
+                noted_first = True
             self._last_pts = pts
             yield self._frame(decoded, waiting.pop(pts), pts)
         if waiting:
@@ -247,7 +278,7 @@ class VideoReader:
             self._note_first(decoded)
         return int(pts) - self._first_pts
 
-    def _leave_out(self, pts: int) -> None:
+    def _leave_out(self, pts: int, *, noted: bool = True) -> None:
         """Count a picture whose time is not after that of the one shown before it."""
         before_s, after_s = (float(t * self.time_base) for t in (self._last_pts, pts))
         if before_s - after_s > _TOLERATED_BACK_S:
@@ -255,7 +286,7 @@ class VideoReader:
                 f"{self.path}: time goes backwards, from {before_s:.3f} s to {after_s:.3f} s",
                 remedy="fetch or record it again, or cut it into two files at that place",
             )
-        self._left_out += 1
+        self._left_out += noted
 
     def _frame(self, decoded: Any, index: int, pts: int) -> Frame:
         settle_matrix(decoded, self.path)

@@ -79,7 +79,7 @@ def stop_sharding(walk: Path, out: Path, seconds: float, how: signal.Signals) ->
     if final:
         assert verify_shards([out]) == []
     if how is signal.SIGINT and child.returncode == 2 and hidden(out):
-        assert list((out / ".walk.partial").glob("stretch-*.npz"))  # else nothing would be worth it
+        assert list((out / ".walk.partial").glob("portion-*.npz"))  # else nothing would be worth it
     (written,) = shard_videos([walk], out=out, settings=PLAIN).sets
     assert written.skipped is final
     assert verify_shards([out]) == []

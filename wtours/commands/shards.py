@@ -37,6 +37,7 @@ def shard(
     ray: str | None = None,
     replace: bool = False,
     skip_bad: bool = False,
+    keep_unblurred: str | None = None,
     dry_run: bool = False,
 ) -> None:
     """Pack kept frames of videos into WebDataset shards, faces blurred, cuts found.
@@ -71,6 +72,9 @@ def shard(
             on this machine. Its nodes see videos and output under the same paths.
         replace: make sets anew that were made with other settings.
         skip_bad: leave damaged videos out and say which; otherwise the first ends the work.
+        keep_unblurred: folder, away from `out`, in which kept frames stay uncovered as well: given
+            again, the same videos are blurred with other settings without decoding them. It shows
+            faces; delete it when done.
         dry_run: say how many frames, bytes and minutes to expect.
     """
     from wtours.shard import default_workers, shard_videos
@@ -115,6 +119,8 @@ def shard(
             ray=ray,
             replace=replace,
             skip_bad=skip_bad,
+            unblurred=keep_unblurred,
+            told=lambda text: print(f"note: {text}", file=sys.stderr),
             progress=lambda name, done_s, total_s, speed: advance(
                 f"sharding {name}", done_s, total_s, f"{speed:.1f} x real time"
             ),

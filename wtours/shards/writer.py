@@ -66,8 +66,8 @@ class TarWriter:
 
     def add(self, picture: Picture) -> Stored:
         """Append `<key>.jpg` and `<key>.json`; return where the JPEG stands."""
-        offset = self._member(f"{picture.key}.jpg", picture.jpeg)
-        self._member(f"{picture.key}.json", picture.to_json())
+        offset = self.add_member(f"{picture.key}.jpg", picture.jpeg)
+        self.add_member(f"{picture.key}.json", picture.to_json())
         self._pictures += 1
         return Stored(
             picture=replace(picture, jpeg=b""),
@@ -90,8 +90,7 @@ class TarWriter:
 
     def close(self) -> TarRecord:
         """End the tar, put it on the disk, and return its record."""
-        self._stream.write(bytes(2 * BLOCK))
-        self._sync()
+        self.end()
         return TarRecord(
             name=self._path.name,
             sha256=file_sha256(self._path),
@@ -103,12 +102,15 @@ class TarWriter:
         """Close the file as it is."""
         self._stream.close()
 
-    def _sync(self) -> None:
+    def end(self) -> None:
+        """End the tar, and put it on the disk."""
+        self._stream.write(bytes(2 * BLOCK))
         self._stream.flush()
         os.fsync(self._stream.fileno())
         self._stream.close()
 
-    def _member(self, name: str, content: bytes) -> int:
+    def add_member(self, name: str, content: bytes) -> int:
+        """Append a file; return where its content stands."""
         # A TarInfo has time, owner and group 0 and mode 0644 unless told otherwise.
         header = tarfile.TarInfo(name)
         header.size = len(content)

@@ -16,7 +16,7 @@ from wtours.errors import WtoursError
 from wtours.shards import Box
 from wtours.stages.cover import BlurStyle, cover_boxes
 from wtours.stages.guard import GuardRule
-from wtours.video import Frame
+from wtours.video import Shown
 from wtours.whole_file import file_sha256
 
 Pixels = NDArray[np.uint8]
@@ -99,6 +99,13 @@ class BlurSettings:
             return (faces,)
         return faces, _torchscript(self.plate_model, "plate", self.threshold)
 
+    def detection_size(
+        self, width: int, height: int, *, picture_size: tuple[int, int]
+    ) -> tuple[int, int]:
+        """Return the size of the picture that detectors see of a frame of width x height."""
+        short_px = self.detection_px or round(min(picture_size) * DETECTION_RATIO)
+        return fit_short_side(width, height, short_px)
+
     def guard_rule(self, *, time_base: Fraction, size: tuple[int, int]) -> GuardRule:
         """Return the rule of guards for pictures of `size` and time stamps in units of a base."""
         return GuardRule(reach_pts=self.reach_pts(time_base), time_base=time_base, size=size)
@@ -142,11 +149,14 @@ class BlurStage:
     ) -> None:
         self._settings, self._detectors = settings, detectors
         self._width, self._height = picture_size
-        self._detection_px = settings.detection_px or round(min(picture_size) * DETECTION_RATIO)
 
-    def find(self, frame: Frame) -> tuple[Box, ...]:
+    def find(self, frame: Shown) -> tuple[Box, ...]:
         """Return what is to be covered in a frame, in pixels of the stored picture."""
-        seen = frame.scaled(*fit_short_side(frame.width, frame.height, self._detection_px))
+        seen = frame.scaled(
+            *self._settings.detection_size(
+                frame.width, frame.height, picture_size=(self._width, self._height)
+            )
+        )
         across, down = self._width / seen.shape[1], self._height / seen.shape[0]
         return tuple(
             replace(box, x0=box.x0 * across, x1=box.x1 * across, y0=box.y0 * down, y1=box.y1 * down)

@@ -13,7 +13,7 @@ from wtours.shards import Box, Picture
 from wtours.stages.blur import BlurStage
 from wtours.stages.guard import GuardRule, GuardWindow, Seen
 from wtours.stages.lightness import measure_lightness
-from wtours.video import Frame
+from wtours.video import Shown
 
 Pixels = NDArray[np.uint8]
 Grey = NDArray[np.uint8]
@@ -64,7 +64,7 @@ class PictureStage:
         if blur is not None and guards is not None and guards.reach_pts:
             self._window = GuardWindow(guards)
 
-    def process_frame(self, tick: int, frame: Frame) -> list[MeasuredPicture]:
+    def process_frame(self, tick: int, frame: Shown) -> list[MeasuredPicture]:
         """Take the next kept frame; return the pictures that are done."""
         if self._window is None:
             return [self.process_alone(tick, frame)]
@@ -72,11 +72,11 @@ class PictureStage:
         seen = Seen(pts=frame.pts, boxes=uncovered.measured.picture.boxes)
         return [self._covered(*ready) for ready in self._window.add(seen, uncovered)]
 
-    def process_alone(self, tick: int, frame: Frame) -> MeasuredPicture:
+    def process_alone(self, tick: int, frame: Shown) -> MeasuredPicture:
         """Return the picture of a frame without guards, whatever went in before."""
         return self._covered(self._measure(tick, frame), ())
 
-    def look_at(self, frame: Frame) -> list[MeasuredPicture]:
+    def look_at(self, frame: Shown) -> list[MeasuredPicture]:
         """Take a kept frame of a neighbouring stretch, of which no picture is made here."""
         if self._window is None or self._blur is None:
             return []
@@ -89,7 +89,7 @@ class PictureStage:
             return []
         return [self._covered(*ready) for ready in self._window.finish()]
 
-    def _measure(self, tick: int, frame: Frame) -> "_Uncovered":
+    def _measure(self, tick: int, frame: Shown) -> "_Uncovered":
         """Measure a frame and find its faces: everything but the JPEG is of the uncovered one."""
         image = frame.scaled(*self._size)
         grey = grey_picture(image)

