@@ -8,23 +8,16 @@ import pytest
 from analysis.detectors.weights import ADDRESS, DEFAULT, download_detic
 from tests.wtours.web_server import Site, serve
 from wtours import WtoursError
-from wtours.fetch.http import Wanted, download
-from wtours.fetch.landing import Landing
-from wtours.fetch.settings import FetchSettings
-from wtours.whole_file import put_in_place
+from wtours.fetch.file import bring_file
+from wtours.fetch.settings import FetchSettings, StepProgress
 
 CONTENT = b"PK\x03\x04" + bytes(range(256)) * 400
 
 
-def bring(url: str, path: Path, progress: object) -> None:
-    """Fetch as wtours fetches videos."""
-    landing = Landing(folder=path.parent, name=path.stem)
-    wanted = Wanted(url=url, extension="pth", identity={"url": url})
+def bring(url: str, path: Path, progress: StepProgress) -> None:
+    """Fetch as the command does, without its patience."""
     settings = FetchSettings(retries=0, first_wait_s=0.01, timeout_s=5)
-    with landing.held():
-        download(wanted, landing, settings=settings, progress=progress)  # type: ignore[arg-type]
-        put_in_place(landing.part("pth"), path)
-        landing.clear()
+    bring_file(url, path, progress, settings=settings)
 
 
 def test_the_default_is_the_model_of_the_readme_at_the_official_address() -> None:
