@@ -1,35 +1,92 @@
-"""The HTML page of a report: one file that needs no other, no network and no script."""
+"""The HTML page of a report: one file that needs no other and no network.
+
+Without scripts it shows everything but the values under the pointer. Its policy
+(Content-Security-Policy) lets nothing be loaded and no other script run, whatever a name contains.
+"""
 
 import base64
+import hashlib
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 import pandas as pd
+from markupsafe import Markup
 
+from analysis.contact_sheet import ContactSheet
+from analysis.counting import Counts
+from analysis.embedding import embed_jpeg
 from analysis.figures.style import duration_text
 from analysis.statistics.lightness import LAGS_S, LightnessOptions, change_column
+from analysis.timelines import Timelines
 from wtours.shards import DatasetRecord
 
 SOFTWARE = ("wtours", "pandas", "pyarrow", "matplotlib", "numpy", "pillow")
 NOT_MEASURED = "–"
+SOURCES = {
+    "shards": "those of the shards, smaller than the videos and with blurred faces where blurring "
+    "was on, so that fewer objects are found than in the videos themselves",
+    "videos": "those of the videos, at their full size",
+}
+"""What the page says of the pictures that were looked at."""
+PAGE_BYTES = 9_500_000
+"""What a page is meant to stay under."""
+FIGURES_BYTES = 3_000_000
+"""Of the page; further figures of ten videos each stand beside it as files."""
+TEXT_BYTES = 300_000
+"""What is left for tables, words and the contact sheet."""
+_COORDINATES = re.compile(r'(?<= d=")[^"]*')
+_DIGITS = re.compile(r"(\.\d)\d+")
+_PLAIN = " !$&'()*+,-./:;=?@[]_~|"
+"""Characters that stand for themselves in an address within a page."""
 
 
-@dataclass(frozen=True, kw_only=True)
+SECTIONS = ("figure2", "lightness", "shots", "objects", "accumulation")
+"""Kinds of figures that stand in the page; photographs stand over the curves of each video."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class PageFigure:
     """A figure as it stands in the page."""
 
     kind: str
+    name: str
     alternative: str
-    mime: str
-    content: bytes
+    svg: bytes
 
-    @property
+    @cached_property
     def address(self) -> str:
-        """The whole figure as an address, so that the page needs no other file."""
-        return f"data:{self.mime};base64,{base64.b64encode(self.content).decode()}"
+        """The whole figure as an address, so that the page needs no other file.
+
+        Coordinates are cut to a tenth of a point, which cannot be seen and is half the size.
+        """
+        short = _COORDINATES.sub(lambda path: _DIGITS.sub(r"\1", path[0]), self.svg.decode())
+        return f"data:image/svg+xml,{quote(' '.join(short.split()), safe=_PLAIN)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageGroups:
+    """What the page tells of groups."""
+
+    members: Mapping[str, str]
+    """Of each video, its group."""
+    table: pd.DataFrame
+    """A row a group: `summarise_groups`, `shots`, `cuts_per_hour`, and where objects were counted
+    `summarise_objects`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageObjects:
+    """What the page tells of objects."""
+
+    counts: Counts
+    sheet: ContactSheet
 
 
 def render_page(
@@ -37,6 +94,10 @@ def render_page(
     records: Sequence[DatasetRecord],
     *,
     figures: Sequence[PageFigure],
+    timelines: Timelines,
+    objects: PageObjects | None = None,
+    groups: PageGroups | None = None,
+    words: Sequence[str] = (),
     files: Sequence[str],
     options: LightnessOptions,
 ) -> str:
@@ -46,6 +107,10 @@ def render_page(
         summary: as `Report.summary`.
         records: of the shard sets, in the same order.
         figures: in order; a figure stands in the section of its kind.
+        timelines: of the videos.
+        objects: None where nobody looked for objects.
+        groups: None where the user named none.
+        words: sentences on what was left out.
         files: paths of tables and figures, relative to the page.
         options: what the lightness was told with.
     """
@@ -57,12 +122,23 @@ def render_page(
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number_text, "share": share_text, "length": length_text}
-    environment.filters["rate"] = rate_text
+    environment.filters |= {"rate": rate_text, "jpeg": embed_jpeg}
+    # What is in the page is what its policy allows: the hash is of the script's very bytes.
+    source, _, _ = jinja2.PackageLoader("analysis").get_source(environment, "timelines.js")
     videos = summary.to_dict("records")
     return environment.get_template("report.html").render(
         videos=videos,
         total_s=float(summary["duration_s"].sum()),
-        figures={kind: [f for f in figures if f.kind == kind] for kind in _kinds(figures)},
+        figures=_by_kind(shown_figures(figures)),
+        beside=_by_kind([each for each in figures if each not in shown_figures(figures)]),
+        timelines=timelines,
+        objects=None if objects is None else _told(objects, with_groups=groups is not None),
+        groups=None if groups is None else groups.table.to_dict("records"),
+        members=[] if groups is None else _members(groups.members),
+        words=words,
+        frames=_json(timelines),
+        script=Markup(source),
+        script_hash=base64.b64encode(hashlib.sha256(source.encode()).digest()).decode(),
         files=files,
         options=options,
         changes=[(length_text(lag_s), change_column(lag_s)) for lag_s in LAGS_S],
@@ -103,8 +179,65 @@ def rate_text(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def _kinds(figures: Sequence[PageFigure]) -> list[str]:
-    return list(dict.fromkeys(figure.kind for figure in figures))
+def _json(timelines: Timelines) -> Markup:
+    """Return what the script reads; "<" is written so that no name can end the element."""
+    content = {"names": timelines.names, "videos": [each.data for each in timelines.videos]}
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def _members(groups: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return each group with the names of its videos."""
+    return [
+        (group, ", ".join(video for video, its in groups.items() if its == group))
+        for group in dict.fromkeys(groups.values())
+    ]
+
+
+def _told(objects: PageObjects, *, with_groups: bool) -> dict[str, Any]:
+    """Return what the section of objects says."""
+    counts, record = objects.counts, objects.counts.objects.record
+    of_videos = counts.summary.to_dict("records")
+    rows = [{**row, "name": row["video"], "together": False} for row in of_videos]
+    if with_groups:
+        of_groups = counts.summary_of_groups.to_dict("records")
+        rows = [{**row, "name": row["group"], "together": True} for row in of_groups] + rows
+    detector = str(record.get("detector", "a detector"))
+    return {
+        "rows": rows,
+        "title": "Group or video" if with_groups else "Video",
+        "threshold": f"{counts.threshold:g}",
+        "looked": len(counts.objects.looked),
+        "detector": detector,
+        "detic": "detic" in detector.lower(),
+        "source": SOURCES.get(str(record.get("source")), "of a source that is not recorded"),
+        "sheet": objects.sheet,
+        "record": dict(_flat(record)),
+    }
+
+
+def shown_figures(figures: Sequence[PageFigure]) -> list[PageFigure]:
+    """Return the figures that the page has room for: the first of each kind, then in order."""
+    firsts = {figure.kind: figure for figure in reversed(figures) if figure.kind in SECTIONS}
+    shown = list(firsts.values())
+    used = sum(len(figure.address) for figure in shown)
+    for figure in figures:
+        if figure.kind not in SECTIONS or figure in shown:
+            continue
+        used += len(figure.address)
+        if used > FIGURES_BYTES:
+            break
+        shown.append(figure)
+    return [figure for figure in figures if figure in shown]
+
+
+def room_bytes(figures: Sequence[PageFigure]) -> int:
+    """Return what a page with these figures has room for beside them."""
+    return PAGE_BYTES - TEXT_BYTES - sum(len(each.address) for each in shown_figures(figures))
+
+
+def _by_kind(figures: Sequence[PageFigure]) -> dict[str, list[PageFigure]]:
+    return {kind: [each for each in figures if each.kind == kind] for kind in SECTIONS}
 
 
 def _names(records: Sequence[DatasetRecord], setting: str) -> list[str]:

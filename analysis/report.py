@@ -1,21 +1,24 @@
 """Tables and figures of shard sets as files, and one HTML page that holds them all."""
 
-import os
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
-from analysis.figures.style import MAX_PANELS, encode
-from analysis.gallery import Exhibit, draw_gallery
-from analysis.page import PageFigure, render_page
+from analysis.contact_sheet import make_contact_sheet
+from analysis.counting import Counts, count_objects, group_videos
+from analysis.detections import Objects
+from analysis.gallery import count_exhibits, draw_gallery
+from analysis.output import ReportFolder, write_whole
+from analysis.page import PageGroups, PageObjects, render_page, room_bytes
 from analysis.statistics.lightness import LightnessOptions, summarise_lightness
 from analysis.statistics.shots import summarise_shots
-from analysis.tables import read_tables, to_csv, to_parquet
+from analysis.statistics.table1 import summarise_groups
+from analysis.tables import Tables, read_tables
+from analysis.timelines import make_timelines
 from wtours import WtoursError
-from wtours.shards import ShardSet
+from wtours.shards import ShardSet, VideoRecord
 
 Progress = Callable[[str, float], None]
 """Called with what is being done now, and the share of all, 0 to 1, that is done."""
@@ -31,7 +34,8 @@ class Report:
     tables: tuple[Path, ...]
     figures: tuple[Path, ...]
     summary: pd.DataFrame
-    """One row a video: the columns of `Tables.videos`, `summarise_lightness`, `summarise_shots`."""
+    """One row a video: the columns of `Tables.videos`, `summarise_lightness`, `summarise_shots`,
+    and where objects were counted those of `summarise_objects`."""
 
 
 def write_report(
@@ -39,107 +43,143 @@ def write_report(
     out: Path,
     *,
     lightness: LightnessOptions | None = None,
+    objects: Objects | None = None,
+    groups: Mapping[str, str] | None = None,
+    threshold: float = 0.5,
+    tables: Tables | None = None,
+    words: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Report:
     """Write tables, figures and the page of shard sets into a folder.
 
     Nothing outside `out` is touched, and every file appears whole, the page last. The same shards
-    give the same bytes.
+    and objects give the same bytes.
 
     Args:
         shards: sets as `open_shards` returns them.
         out: folder for `index.html`, `tables/` and `figures/`; made if it is not there. Files of
             an earlier report are replaced.
         lightness: window and thresholds; the defaults of `LightnessOptions` if not given.
+        objects: what `find_objects` found in the same sets; without it, objects are not told.
+        groups: of every video, the name of the group it stands in; with them or with objects, the
+            report holds Figure 2.
+        threshold: least score of a box that counts in figures and page.
+        tables: what is told of the sets, if not all of it: such as those of `match_duration`.
+        words: sentences for the page that say what was left out.
         progress: called between steps.
 
     Raises:
-        WtoursError: there are no videos, a set is damaged, or `out` cannot be written.
+        WtoursError: there are no videos, a set is damaged, a video is in no group, the threshold is
+            no score, or `out` cannot be written.
     """
     options = lightness or LightnessOptions()
     tell = progress or (lambda what, done: None)
-    number = sum(len(shard_set.videos) for shard_set in shards)
-    if number == 0:
+    if not any(shard_set.videos for shard_set in shards):
         raise WtoursError(
             "there is no video to analyse: no shard set was given, or the sets hold none",
             remedy="make shards with `wtours shard VIDEO`, then name their folder with --shards",
         )
     tell("reading tables", 0.0)
-    tables = read_tables(shards)
+    tables = tables or read_tables(shards)
+    videos = _told_videos(shards, tables)
+    grouped = None
+    if objects is not None or groups is not None:
+        grouped = group_videos(list(videos), groups)
+    counts = None
+    if objects is not None and grouped is not None:
+        tell("counting objects", 0.05)
+        counts = count_objects(objects, grouped, threshold=threshold)
+    summary = _summarise(tables, options, counts)
+    of_groups = None if groups is None else _summarise_groups(tables, counts, grouped or {})
+
+    tell("writing tables", 0.1)
+    folder = ReportFolder(out)
+    _write_tables(folder, tables, summary, counts)
+    if of_groups is not None:
+        folder.write_table("groups", of_groups)
+    tell("drawing figures", 0.3)
+    shown = []
+    number = count_exhibits(len(videos), objects=counts is not None, groups=grouped is not None)
+    for exhibit in draw_gallery(tables, videos, options, counts=counts, groups=grouped):
+        shown.append(folder.write_exhibit(exhibit))
+        tell("drawing figures", 0.3 + 0.5 * len(shown) / number)
+    page = render_page(
+        summary,
+        [shard_set.record for shard_set in shards],
+        figures=shown,
+        timelines=make_timelines(tables, videos, options, counts, room_bytes=room_bytes(shown)),
+        objects=None
+        if counts is None
+        else PageObjects(counts=counts, sheet=make_contact_sheet(counts, tables, videos)),
+        groups=None if of_groups is None else PageGroups(members=grouped or {}, table=of_groups),
+        words=words,
+        files=folder.files,
+        options=options,
+    )
+    write_whole(out / PAGE, page.encode())
+    tell("done", 1.0)
+    return Report(
+        page=out / PAGE,
+        tables=tuple(folder.tables),
+        figures=tuple(folder.figures),
+        summary=summary,
+    )
+
+
+def _summarise(tables: Tables, options: LightnessOptions, counts: Counts | None) -> pd.DataFrame:
     of_lightness = summarise_lightness(tables.pictures, tables.videos, options)
     of_shots = summarise_shots(tables.shots, tables.videos)
     # `cuts` of the videos counts rows; those of the shots divide the video. The latter are told.
     of_videos = tables.videos.drop(columns="cuts")
     summary = of_videos.merge(of_lightness, on="video").merge(of_shots, on="video")
+    if counts is None:
+        return summary
+    # A video that nobody looked at has no row there.
+    kind = summary["video"].dtype
+    return summary.merge(counts.summary.astype({"video": kind}), on="video", how="left")
 
-    tell("writing tables", 0.1)
-    files = {
-        "pictures": tables.pictures,
-        "shots": tables.shots,
-        "videos": summary,
+
+def _told_videos(
+    shards: Sequence[ShardSet], tables: Tables
+) -> dict[str, tuple[ShardSet, VideoRecord]]:
+    """Return set and record of each video of the tables, with the duration that these state."""
+    kept_s = dict(zip(tables.videos["video"].astype(str), tables.videos["duration_s"], strict=True))
+    return {
+        record.name: (shard_set, replace(record, duration_s=float(kept_s[record.name])))
+        for shard_set in shards
+        for record in shard_set.videos
+        if record.name in kept_s
     }
-    written = [
-        _write_whole(out / "tables" / f"{name}.{ending}", encoded(table))
-        for name, table in files.items()
-        for ending, encoded in (("parquet", to_parquet), ("csv", to_csv))
-    ]
-    tell("drawing figures", 0.3)
-    figures: list[Path] = []
-    shown: list[PageFigure] = []
-    for exhibit in draw_gallery(tables, shards, options):
-        paths, page_figure = _write_figure(exhibit, out / "figures")
-        figures += paths
-        shown.append(page_figure)
-        tell("drawing figures", 0.3 + 0.6 * len(shown) / (3 * -(-number // MAX_PANELS)))
-    page = render_page(
-        summary,
-        [shard_set.record for shard_set in shards],
-        figures=shown,
-        files=[path.relative_to(out).as_posix() for path in (*written, *figures)],
-        options=options,
-    )
-    _write_whole(out / PAGE, page.encode())
-    tell("done", 1.0)
-    return Report(page=out / PAGE, tables=tuple(written), figures=tuple(figures), summary=summary)
 
 
-def _write_figure(exhibit: Exhibit, folder: Path) -> tuple[list[Path], PageFigure]:
-    svg = encode(exhibit.figure, "svg")
-    paths = [
-        _write_whole(folder / f"{exhibit.name}.png", encode(exhibit.figure, "png")),
-        _write_whole(folder / f"{exhibit.name}.svg", svg),
-    ]
-    # Photographs stand in the page as JPEG, a tenth of what they take as PNG within SVG.
-    photographs = exhibit.kind == "pictures"
-    page_figure = PageFigure(
-        kind=exhibit.kind,
-        alternative=exhibit.alternative,
-        mime="image/jpeg" if photographs else "image/svg+xml",
-        content=encode(exhibit.figure, "jpg") if photographs else svg,
-    )
-    return paths, page_figure
+def _summarise_groups(
+    tables: Tables, counts: Counts | None, groups: Mapping[str, str]
+) -> pd.DataFrame:
+    """Return `summarise_groups`, with shots, and where they were counted with objects."""
+    table = summarise_groups(tables, groups)
+    group_of = tables.videos["video"].astype(str).map(dict(groups))
+    shots = tables.shots.groupby("video", observed=False).size().reindex(tables.videos["video"])
+    sought = (shots > 0).to_numpy()
+    told = pd.DataFrame(
+        {"group": group_of, "shots": shots.to_numpy(), "duration_s": tables.videos["duration_s"]}
+    )[sought].groupby("group")
+    # One shot more than cuts in every video, so that groups of many videos are not of many cuts.
+    cuts_per_hour = (told["shots"].sum() - told.size()) / told["duration_s"].sum() * 3600
+    table["shots"] = table["group"].map(told["shots"].sum()).astype("Int64")
+    table["cuts_per_hour"] = table["group"].map(cuts_per_hour).astype("float64")
+    if counts is None:
+        return table
+    of_objects = counts.summary_of_groups.astype({"group": "string"})
+    return table.merge(of_objects, on="group", how="left")
 
 
-def _write_whole(path: Path, content: bytes) -> Path:
-    """Write a file beside its name and rename it when it is whole.
-
-    Raises:
-        WtoursError: the folder cannot be made or written, or the disk is full.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-    except OSError as fault:
-        raise WtoursError(
-            f"{path} cannot be written ({fault.strerror})",
-            remedy="make room or choose another folder with --out",
-        ) from fault
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-    return path
+def _write_tables(
+    folder: ReportFolder, tables: Tables, summary: pd.DataFrame, counts: Counts | None
+) -> None:
+    folder.write_table("pictures", tables.pictures)
+    folder.write_table("shots", tables.shots)
+    folder.write_table("videos", summary)
+    if counts is not None:
+        folder.write_table("detections", counts.objects.detections)
+        folder.write_table("objects", counts.per_frame)
+        folder.write_table("classes", counts.classes)

@@ -13,14 +13,12 @@ from analysis.figures.style import (
     FAINT,
     GREY,
     SKY,
+    UNEQUAL,
     drawing,
     duration_text,
     new_figure,
     time_unit,
 )
-
-UNEQUAL = 4.0
-"""Where the longest video is over so many times the shortest, lanes are shares of the video."""
 
 
 @dataclass(frozen=True, kw_only=True)

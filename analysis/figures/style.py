@@ -19,11 +19,22 @@ Series: TypeAlias = "pd.Series[Any]"
 
 # Okabe and Ito's palette, told apart by colour-blind readers and in grey (jfly.uni-koeln.de/color).
 BLUE, SKY, VERMILION, ORANGE = "#0072B2", "#56B4E9", "#D55E00", "#E69F00"
+GREEN, PURPLE = "#009E73", "#CC79A7"
 INK, GREY, FAINT = "#222222", "#6E6E6E", "#D9D9D9"
+
+COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, INK)
+"""Of groups that stand side by side, in this order; yellow is left out: too pale on white."""
+DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MAX_SERIES = 12
+"""Groups in one figure: more cannot be told apart."""
 
 WIDTH_IN = 10.0
 MAX_PANELS = 10
 """Videos in one figure; more go to a next one."""
+
+UNEQUAL = 4.0
+"""Where the longest video is over so many times the shortest, time is shown as shares of each."""
 
 STYLE: dict[Any, Any] = {
     "axes.edgecolor": GREY,
@@ -87,11 +98,22 @@ def new_figure(*, height_in: float, hspace: float = 0.04) -> Figure:
     return Figure(figsize=(WIDTH_IN, height_in), layout=layout)
 
 
-def encode(figure: Figure, kind: Literal["png", "svg", "jpg"]) -> bytes:
+Ending: TypeAlias = Literal["png", "svg", "pdf", "jpg"]
+
+
+def encode(figure: Figure, kind: Ending) -> bytes:
     """Return a figure as the bytes of a file, the same bytes for the same figure."""
     buffer = io.BytesIO()
-    metadata = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}, "jpg": None}
+    metadata: dict[str, dict[str, str | None] | None] = {
+        "svg": {"Date": None, "Creator": None},
+        "png": {"Software": None},
+        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+        "jpg": None,
+    }
     with drawing():
+        if figure.get_layout_engine() is not None:
+            figure.draw_without_rendering()
+            figure.set_layout_engine(None)  # laid out once, not anew for every kind of file
         figure.savefig(buffer, format=kind, metadata=metadata[kind])
     return buffer.getvalue()
 
@@ -119,6 +141,33 @@ def set_time_axis(axes: Axes, duration_s: float) -> TimeUnit:
     axes.set_xlim(0, max(duration_s, 1e-3) / unit.seconds)
     axes.set_xlabel(f"time ({unit.name})")
     return unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesStyle:
+    """How one of several groups is drawn: told apart by colour, and in grey by dash and marker."""
+
+    colour: str
+    dash: Any
+    marker: str
+
+
+def series_style(number: int) -> SeriesStyle:
+    """Return the style of the n-th group, counted from 0."""
+    return SeriesStyle(
+        colour=COLOURS[number % len(COLOURS)],
+        dash=DASHES[number % len(DASHES)],
+        marker=MARKERS[number % len(MARKERS)],
+    )
+
+
+def short_name(name: str, *, letters: int = 30) -> str:
+    """Return a name, cut where it is longer than fits beside others.
+
+    >>> short_name("a walk through the old town of Zurich", letters=12)
+    'a walk thro…'
+    """
+    return name if len(name) <= letters else name[: letters - 1] + "…"
 
 
 def draw_line(axes: Axes, time: Series, values: Series, *, color: str, lw: float) -> None:

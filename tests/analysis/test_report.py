@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from analysis import gallery
+from analysis import gallery, output
+from analysis import page as page_module
 from analysis import report as report_module
 from analysis.report import Report, write_report
 from analysis.statistics.lightness import LightnessOptions
@@ -48,7 +49,8 @@ class Addresses(HTMLParser):
 
 def text_of(report: Report) -> str:
     page = report.page.read_text(encoding="utf-8")
-    body = re.sub(r"<style>.*?</style>|data:[^\"]*", "", page, flags=re.DOTALL)
+    own = r"<style>.*?</style>|<script.*?</script>|data:[^\"]*"
+    body = re.sub(own, "", page, flags=re.DOTALL)
     return " ".join(re.sub(r"<[^>]*>", " ", body).split())
 
 
@@ -91,14 +93,17 @@ def test_the_page_stands_alone_and_its_links_lead_somewhere(two: tuple[Path, Rep
     page = report.page.read_text(encoding="utf-8")
     addresses = Addresses(page)
     assert addresses.open == []
-    assert len(addresses.loaded) == 3
+    assert len(addresses.loaded) == 2 + 12 + 6  # figures, and the pictures over the curves
     assert all(address.startswith("data:image/") for address in addresses.loaded)
     assert all(addresses.alternatives)
-    assert not re.search(r"<script|@import|url\(", page)
+    # Within a figure url(#...) names a part of the same figure.
+    assert not re.search(r"@import|url\((?!%23)", page)
+    assert len(re.findall(r"<script", page)) == 2
+    assert "default-src 'none'; img-src data:" in page
     for link in addresses.linked:
         if link.startswith("#"):
             assert f'id="{link[1:]}"' in page
-        else:
+        elif link != "https://arxiv.org/abs/2310.08584":
             assert (folder / "out" / link).is_file()
 
 
@@ -112,7 +117,7 @@ def test_the_page_says_what_was_not_done(two: tuple[Path, Report]) -> None:
     text = text_of(two[1])
     assert "cuts were not sought" in text
     assert "Faces were not blurred in walk, dr--ive" in text
-    assert "Objects per frame Not measured yet." in text
+    assert "Objects Not measured yet." in text
     assert "blur off" in text
 
 
@@ -174,12 +179,15 @@ def test_black_and_unmeasured_videos_are_told_apart(tmp_path: Path, value: float
 
 def test_many_videos_go_to_several_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gallery, "MAX_PANELS", 2)
+    monkeypatch.setattr(page_module, "FIGURES_BYTES", 0)
     sets = [make_set(tmp_path / f"v{number}", frames=2, side=24) for number in range(3)]
     report = write_report(sets, tmp_path / "out")
     names = {path.stem for path in report.figures}
     kinds = ("pictures", "lightness", "shots")
     assert names == {f"{kind}_{number}" for kind in kinds for number in (1, 2)}
-    assert len(Addresses(report.page.read_text(encoding="utf-8")).loaded) == 6
+    page = Addresses(report.page.read_text(encoding="utf-8"))
+    assert sum(address.startswith("data:image/svg") for address in page.loaded) == 2
+    assert {f"figures/{kind}_2.svg" for kind in kinds[1:]} <= set(page.linked)
 
 
 def test_progress_ends_at_all_and_never_goes_back(tmp_path: Path) -> None:
@@ -223,7 +231,7 @@ def test_a_full_disk_leaves_nothing_under_a_final_name(
         raise OSError(28, "No space left on device")
 
     walk = make_set(tmp_path / "walk", frames=2)
-    monkeypatch.setattr(report_module.os, "fsync", full)
+    monkeypatch.setattr(output.os, "fsync", full)
     with pytest.raises(WtoursError, match=r"pictures\.parquet cannot be written \(No space"):
         write_report([walk], tmp_path / "out")
     assert files_of(tmp_path / "out") == {}
