@@ -48,6 +48,8 @@ def write_report(
     threshold: float = 0.5,
     tables: Tables | None = None,
     words: Sequence[str] = (),
+    domains: Mapping[str, str] | None = None,
+    further: Mapping[str, pd.DataFrame] | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Write tables, figures and the page of shard sets into a folder.
@@ -66,6 +68,8 @@ def write_report(
         threshold: least score of a box that counts in figures and page.
         tables: what is told of the sets, if not all of it: such as those of `match_duration`.
         words: sentences for the page that say what was left out.
+        domains: of groups, what they show.
+        further: other tables that are written beside those of the page, by name.
         progress: called between steps.
 
     Raises:
@@ -90,13 +94,17 @@ def write_report(
         tell("counting objects", 0.05)
         counts = count_objects(objects, grouped, threshold=threshold)
     summary = _summarise(tables, options, counts)
-    of_groups = None if groups is None else _summarise_groups(tables, counts, grouped or {})
+    of_groups = (
+        None if groups is None else _summarise_groups(tables, counts, grouped or {}, domains)
+    )
 
     tell("writing tables", 0.1)
     folder = ReportFolder(out)
     _write_tables(folder, tables, summary, counts)
     if of_groups is not None:
         folder.write_table("groups", of_groups)
+    for name, table in (further or {}).items():
+        folder.write_table(name, table)
     tell("drawing figures", 0.3)
     shown = []
     number = count_exhibits(len(videos), objects=counts is not None, groups=grouped is not None)
@@ -153,10 +161,13 @@ def _told_videos(
 
 
 def _summarise_groups(
-    tables: Tables, counts: Counts | None, groups: Mapping[str, str]
+    tables: Tables,
+    counts: Counts | None,
+    groups: Mapping[str, str],
+    domains: Mapping[str, str] | None,
 ) -> pd.DataFrame:
     """Return `summarise_groups`, with shots, and where they were counted with objects."""
-    table = summarise_groups(tables, groups)
+    table = summarise_groups(tables, groups, domains=domains)
     group_of = tables.videos["video"].astype(str).map(dict(groups))
     shots = tables.shots.groupby("video", observed=False).size().reindex(tables.videos["video"])
     sought = (shots > 0).to_numpy()

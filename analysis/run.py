@@ -91,7 +91,7 @@ def analyse(
     objects = None if detection is None else _find(sets, detection, out, tell)
     if detection is not None and not _is_first():
         return None
-    tables, words = read_tables(sets), ()
+    tables, words = read_tables(sets), tuple[str, ...]()
     if matching is not None:
         tables, objects, words = _match(tables, objects, of_groups, matching)
     return write_report(

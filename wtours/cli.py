@@ -84,7 +84,7 @@ def analyze(
             path = download_detic(
                 WEIGHTS,
                 bring=bring_file,
-                progress=lambda done, total: advance("fetching weights", done, total),
+                progress=lambda done, total: advance("fetching weights", done, total, ""),
             )
             print(f"{path}: give --detector detic --weights {path}")
             return
