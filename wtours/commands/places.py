@@ -3,3 +3,4 @@
 from pathlib import Path
 
 VIDEOS, SHARDS = Path("data/videos"), Path("data/shards")
+WEIGHTS = Path("data/weights")
