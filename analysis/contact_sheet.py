@@ -52,8 +52,9 @@ def make_contact_sheet(
     Raises:
         ShardError: a picture is not what was written.
     """
+    of_videos = counts.classes[counts.classes["video"].isin(list(videos))]
     totals = (
-        counts.classes.groupby("name", observed=True)[["instances", "frames"]]
+        of_videos.groupby("name", observed=True)[["instances", "frames"]]
         .sum()
         .reset_index()
         .astype({"name": str})

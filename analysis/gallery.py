@@ -13,10 +13,10 @@ from analysis.figures.pictures import PictureStrip, draw_pictures, pictures_in_s
 from analysis.figures.series import Series, VideoCurves
 from analysis.figures.shots import ShotLane, draw_shots
 from analysis.figures.style import MAX_PANELS, MAX_SERIES, Ending
+from analysis.page_lanes import object_curve
 from analysis.statistics.lightness import LightnessOptions, envelope, suited_window_s
 from analysis.tables import Tables
 from analysis.thumbnails import read_thumbnail, spread_rows
-from analysis.timelines import object_curve
 from wtours.shards import ShardSet, VideoRecord
 
 CURVE_POINTS = 600

@@ -19,10 +19,10 @@ from analysis.embedding import (
     keep_every,
 )
 from analysis.figures.style import time_unit
-from analysis.plot_paths import area_path, line_path, time_labels, upright_path
-from analysis.statistics.lightness import LightnessOptions, envelope, moving_median, suited_window_s
+from analysis.page_lanes import Lane, lightness_lane, objects_lane
+from analysis.plot_paths import time_labels, upright_path
+from analysis.statistics.lightness import LightnessOptions
 from analysis.tables import Tables
-from analysis.thinning import thin
 from analysis.thumbnails import (
     Thumbnail,
     odd_multiple,
@@ -42,19 +42,6 @@ MAX_POINTS = 800
 """Rows of a curve: about as many as a page is wide in pixels."""
 MAX_POINTS_OF_ALL = 10_000
 """Rows of the curves of all videos of a page; each is drawn some eight times."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lane:
-    """One plot under the pictures: 1,000 units wide, 100 high, 0 at the bottom."""
-
-    name: str
-    top: float
-    """What the upper edge stands for."""
-    shapes: Sequence[tuple[str, str]]
-    """Class of the style sheet, and SVG path."""
-    says: str
-    """What it shows, for those who do not see it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,12 +199,12 @@ def _timeline(
     small = _thumbnails(shard_set, record, pictures, most=thumbnails)
     embedded = pictures.iloc[::every]
     size = (record.picture_width, record.picture_height)
-    lanes = [_lightness_lane(record, pictures, options, points=points)]
+    lanes = [lightness_lane(record, pictures, options, points=points)]
     data: dict[str, Any] = {"name": record.name, "duration": record.duration_s, "size": size}
     counted = None
     if objects is not None:
         counted = objects.frames_of(record.name)
-        lanes.append(_objects_lane(record, counted, options, points=points))
+        lanes.append(objects_lane(record, counted, options, points=points))
     data["ticks"] = embed_ticks(embedded, counted)
     data["thumbnails"] = [
         {"time": round(each.time_s * 1000), "tick": each.tick, "jpeg": embed_jpeg(each.jpeg)}
@@ -280,77 +267,3 @@ def _thumbnails(
 def _cuts_of(tables: Tables, video: str) -> list[float] | None:
     starts = tables.shots.loc[tables.shots["video"] == video, "start_s"]
     return starts.tolist()[1:] if len(starts) else None
-
-
-def _lightness_lane(
-    record: VideoRecord, pictures: pd.DataFrame, options: LightnessOptions, *, points: int
-) -> Lane:
-    window_s = suited_window_s(record.duration_s, options)
-    curve = envelope(pictures, window_s=window_s, points=points)
-    scale = {"duration_s": record.duration_s, "top": 100.0}
-    time_s = curve["time_s"]
-    known = curve["mean_low"].notna().any()
-    return Lane(
-        name="Lightness L*",
-        top=100.0,
-        shapes=[
-            ("band", area_path(time_s, curve["low"], curve["high"], **scale)),
-            ("median", line_path(time_s, curve["median"], curve["median"], **scale)),
-            ("mean", line_path(time_s, curve["mean_low"], curve["mean_high"], **scale)),
-        ],
-        says=(
-            f"Lightness of {record.name} over time: means from {curve['mean_low'].min():.1f} to "
-            f"{curve['mean_high'].max():.1f}."
-            if known
-            else f"No picture of {record.name} has a lightness."
-        ),
-    )
-
-
-def _objects_lane(
-    record: VideoRecord, counted: pd.DataFrame, options: LightnessOptions, *, points: int
-) -> Lane:
-    curve = object_curve(counted, record, options, points=points)
-    most = curve["instances_high"].max() if len(curve) else float("nan")
-    top = 1.0 if pd.isna(most) else float(max(1, np.ceil(1.1 * most)))
-
-    def line(name: str) -> str:
-        ends = curve[f"{name}_low"], curve[f"{name}_high"]
-        return line_path(curve["time_s"], *ends, duration_s=record.duration_s, top=top)
-
-    return Lane(
-        name="Objects",
-        top=top,
-        shapes=[
-            ("median", line("median")),
-            ("instances", line("instances")),
-            ("classes", line("classes")),
-        ],
-        says=(
-            f"Objects of {record.name} over time: up to {most:.0f} instances and "
-            f"{curve['classes_high'].max():.0f} classes in a frame."
-            if len(counted)
-            else f"Nobody looked for objects in {record.name}."
-        ),
-    )
-
-
-def object_curve(
-    counted: pd.DataFrame, record: VideoRecord, options: LightnessOptions, *, points: int
-) -> pd.DataFrame:
-    """Return classes and instances per frame of one video over time, thinned, and their median.
-
-    Columns: `time_s`; `classes_low`, `classes_high`, `instances_low`, `instances_high`;
-    `median_low`, `median_high` of the moving median of the classes.
-
-    Args:
-        counted: rows of `objects_per_frame` of the video, sorted by time.
-        record: of the video.
-        options: window of the moving median.
-        points: rows, about.
-    """
-    window_s = suited_window_s(record.duration_s, options)
-    values = {name: counted[name].to_numpy(dtype="float64") for name in ("classes", "instances")}
-    median = moving_median(counted["time_s"], counted["classes"], window_s=window_s).to_numpy()
-    time_s = counted["time_s"].to_numpy()
-    return thin(time_s, {**values, "median": median}, points=points)

@@ -78,9 +78,13 @@ def _draw_panel(axes: Axes, panel: ObjectsPanel) -> None:
     time = curve["time_s"] / unit.seconds
     most = curve[["instances_high", "classes_high"]].max().max()
     axes.set_ylim(0, max(1.0, 1.08 * most))
-    # The median lies below: where nothing changes, it would hide the counts.
+    # Where frames are as wide as a line, the median lies under their counts and shows around them;
+    # where they are so dense that they fill a band, it lies on it.
+    dense = (curve["classes_high"] > curve["classes_low"]).mean() > 0.5
     median = (curve["median_low"] + curve["median_high"]) / 2
-    draw_line(axes, time, median, color=ORANGE, lw=3.5)
+    draw_line(axes, time, median, color=ORANGE, lw=1.8 if dense else 3.5)
+    for line in axes.lines:
+        line.set_zorder(3 if dense else 0.5)
     for name, colour, alpha in (("instances", SKY, 0.7), ("classes", BLUE, 0.9)):
         low, high = curve[f"{name}_low"], curve[f"{name}_high"]
         fill_band(axes, time, low, high, color=colour, alpha=alpha, lw=1)
@@ -124,7 +128,8 @@ def draw_frequencies(figure: Figure | SubFigure, series: Sequence[Series]) -> No
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     axes.grid(color=FAINT, lw=0.6)
     axes.set_axisbelow(True)
-    axes.legend(loc="best", handlelength=2.6)
+    size = 9 if len(seen) > 5 else None
+    axes.legend(loc="best", handlelength=2.6, fontsize=size, frameon=True, edgecolor="none")
 
 
 def draw_growth(figure: Figure | SubFigure, series: Sequence[Series]) -> None:

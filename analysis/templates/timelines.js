@@ -175,16 +175,21 @@
       const font = Math.max(width, height) / 24;
       const { first, kind, score, edges } = this.boxes;
       const found = new Map();
-      const labels = [];
+      const [labels, taken] = [[], []];
       for (let box = first[place]; box < first[place + 1]; box += 1) {
         const [x0, y0, x1, y1] = [0, 1, 2, 3].map(
           (edge) => (edges[4 * box + edge] / 255) * (edge % 2 ? height : width),
         );
         const [name, sure] = [page.names[kind[box]], (score[box] / 100).toFixed(2)];
         drawing.append(made("rect", { x: x0, y: y0, width: x1 - x0, height: y1 - y0 }));
-        if (labels.length < 12) {
-          const place = { x: x0 + font / 5, y: Math.max(y0 + font, font), "font-size": font };
-          labels.push(made("text", place, `${name} ${sure}`));
+        // A label stays inside the picture, and is left out where it would cover another.
+        const label = `${name} ${sure}`;
+        const wide = 0.62 * font * label.length;
+        const x = Math.max(0, Math.min(x0 + font / 5, width - wide));
+        const y = Math.max(y0 + font, font);
+        if (!taken.some((each) => Math.abs(each.y - y) < font && x < each.x + each.wide && each.x < x + wide)) {
+          taken.push({ x, y, wide });
+          labels.push(made("text", { x, y, "font-size": font }, label));
         }
         found.set(name, [...(found.get(name) ?? []), sure]);
       }

@@ -147,7 +147,13 @@ def test_tables_of_a_part_are_told_instead_of_the_sets(tmp_path: Path) -> None:
         shots=tables.shots.query("video == 'walk'"),
         videos=tables.videos.query("video == 'walk'").assign(duration_s=4.0),
     )
-    report = write_report(shards, tmp_path / "out", tables=part, words=["Cut to 4 s."])
+    objects = make_objects(shards, {"walk": WALK, "left": [(1, 3, 0.9, (1, 1, 9, 9))]})
+    given = {"objects": objects, "tables": part, "words": ["Cut to 4 s."]}
+    report = write_report(shards, tmp_path / "out", **given)
+    sheet = text_of(report).partition("The most frequent classes")[2]
+    assert "walk, 3 s, score 0.75" in sheet
+    assert "no picture of this moment in the shards" in sheet
+    assert "left, " not in sheet
     assert report.summary["duration_s"].tolist() == [4]
     assert "Cut to 4 s." in text_of(report)
 
