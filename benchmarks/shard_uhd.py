@@ -42,7 +42,7 @@ AT_30 = replace(NOTHING_ELSE, fps=Fraction(30))
 DURATION_S, LONG_S = 30.0, 120.0
 RECIPE_S = 2.0
 LENGTHS_MIN = (1, 5, 20)
-PARTS = ("codecs", "recipe", "workers", "length")
+PARTS = ("codecs", "memory", "recipe", "workers", "length")
 
 
 def main(tokens: Sequence[str] | None = None) -> None:
@@ -59,6 +59,11 @@ def main(tokens: Sequence[str] | None = None) -> None:
             for codec in options.codec:
                 video = make_uhd(options.videos, codec, duration_s=DURATION_S)
                 rows += of_codec(codec, video, scratch, runs=options.runs)
+        if "memory" in options.only:
+            for codec in options.codec:
+                video = make_uhd(options.videos, codec, duration_s=DURATION_S)
+                peak = {"name": f"{codec}: memory of a worker", "peak_mb": peak_mb(video)}
+                rows.append(peak)
         if "recipe" in options.only:
             rows += of_recipe(options.videos, scratch)
         if "workers" in options.only:
@@ -114,7 +119,6 @@ def of_codec(codec: str, video: Path, scratch: Path, *, runs: int) -> list[dict[
             "loading_s": round(loading_s, 3),
             "of_its_time": spread([one / (pictures * forward_s) for one in faces_s]),
         },
-        {"name": f"{codec}: memory of a worker", "peak_mb": peak_mb(video)},
     ]
 
 
