@@ -10,9 +10,8 @@ threshold never mixes with what is there; a unit's key is a hash of its pictures
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from wtours import WtoursError
+from analysis.whole_file import write_whole
 
 _VERSION = 1
 _FOUND_SCHEMA = pa.schema(
@@ -142,30 +141,6 @@ def digest_of(description: Mapping[str, Any], names: Sequence[str]) -> str:
     """Return a short hash of what a detector says of itself, its threshold, and its names."""
     told = json.dumps([_VERSION, dict(description), list(names)], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()[:16]
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file beside its name, put it on the disk, and rename it.
-
-    Raises:
-        WtoursError: the folder cannot be made or written, or the disk is full.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-    except OSError as fault:
-        raise WtoursError(
-            f"{path} cannot be written ({fault.strerror})",
-            remedy="make room or choose another folder with --out",
-        ) from fault
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def _meta_of(columns: Mapping[str, NDArray[Any]], key: str, pictures: int) -> dict[str, Any]:

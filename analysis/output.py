@@ -1,7 +1,5 @@
 """Files of a report: each under its final name only when it is whole."""
 
-import os
-from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +8,7 @@ from analysis.figures.style import encode
 from analysis.gallery import Exhibit
 from analysis.page import PageFigure
 from analysis.tables import to_csv, to_parquet
-from wtours import WtoursError
+from analysis.whole_file import write_whole
 
 
 class ReportFolder:
@@ -56,28 +54,3 @@ class ReportFolder:
             alternative=exhibit.alternative,
             svg=content["svg"],
         )
-
-
-def write_whole(path: Path, content: bytes) -> Path:
-    """Write a file beside its name and rename it when it is whole.
-
-    Raises:
-        WtoursError: the folder cannot be made or written, or the disk is full.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-    except OSError as fault:
-        raise WtoursError(
-            f"{path} cannot be written ({fault.strerror})",
-            remedy="make room or choose another folder with --out",
-        ) from fault
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-    return path

@@ -10,13 +10,14 @@ from analysis.contact_sheet import make_contact_sheet
 from analysis.counting import Counts, count_objects, group_videos
 from analysis.detections import Objects
 from analysis.gallery import count_exhibits, draw_gallery
-from analysis.output import ReportFolder, write_whole
+from analysis.output import ReportFolder
 from analysis.page import PageGroups, PageObjects, render_page, room_bytes
 from analysis.statistics.lightness import LightnessOptions, summarise_lightness
 from analysis.statistics.shots import summarise_shots
 from analysis.statistics.table1 import summarise_groups
 from analysis.tables import Tables, read_tables
 from analysis.timelines import make_timelines
+from analysis.whole_file import write_whole
 from wtours import WtoursError
 from wtours.shards import ShardSet, VideoRecord
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from analysis.detection_files import write_whole
+from analysis.whole_file import write_whole
 from wtours import WtoursError
 
 ADDRESS = "https://dl.fbaipublicfiles.com/detic/{name}.pth"
