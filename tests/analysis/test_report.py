@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from analysis import gallery, output
+from analysis import gallery, whole_file
 from analysis import page as page_module
 from analysis import report as report_module
 from analysis.report import Report, write_report
@@ -231,7 +231,7 @@ def test_a_full_disk_leaves_nothing_under_a_final_name(
         raise OSError(28, "No space left on device")
 
     walk = make_set(tmp_path / "walk", frames=2)
-    monkeypatch.setattr(output.os, "fsync", full)
+    monkeypatch.setattr(whole_file.os, "fsync", full)
     with pytest.raises(WtoursError, match=r"pictures\.parquet cannot be written \(No space"):
         write_report([walk], tmp_path / "out")
     assert files_of(tmp_path / "out") == {}
