@@ -1,0 +1,77 @@
+"""`wtours analyze` as a library call: groups, common durations, objects, further tables."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from analysis.report import write_report
+from analysis.run import Detection, Matching, analyse
+from tests.analysis.sets import make_set
+from wtours import WtoursError, open_shards
+
+
+@pytest.fixture
+def sets(tmp_path: Path) -> Path:
+    """Two sets, of 4 and 6 pictures."""
+    folder = tmp_path / "shards"
+    make_set(folder / "one", frames=4)
+    make_set(folder / "two", frames=6)
+    return folder
+
+
+def table(out: Path, name: str) -> pd.DataFrame:
+    return pd.read_parquet(out / "tables" / f"{name}.parquet")
+
+
+def test_it_writes_the_report_of_the_sets(sets: Path, tmp_path: Path) -> None:
+    report = analyse(tmp_path / "out", shards=[sets])
+    plain = write_report(open_shards(sets), tmp_path / "plain")
+    assert report is not None
+    pd.testing.assert_frame_equal(report.summary, plain.summary)
+    assert report.page == tmp_path / "out" / "index.html"
+    assert set(table(tmp_path / "out", "intervals")["video"]) == {"one", "two"}
+    assert not (tmp_path / "plain" / "tables" / "intervals.parquet").exists()
+
+
+def test_groups_take_the_place_of_shards(sets: Path, tmp_path: Path) -> None:
+    groups = [f"A={sets}/one", f"B={sets}/tw*"]
+    analyse(tmp_path / "out", shards=[tmp_path / "nowhere"], groups=groups, domains=["B=walks"])
+    of_groups = table(tmp_path / "out", "groups")
+    assert of_groups["group"].tolist() == ["A", "B"]
+    assert of_groups["domain"].fillna("").tolist() == ["", "walks"]
+    assert set(table(tmp_path / "out", "intervals")["group"]) == {"A", "B"}
+
+
+def test_stretches_of_one_duration_are_compared(sets: Path, tmp_path: Path) -> None:
+    report = analyse(tmp_path / "out", shards=[sets], matching=Matching())
+    assert report is not None
+    durations = report.summary["duration_s"]
+    whole = analyse(tmp_path / "whole", shards=[sets])
+    assert whole is not None
+    assert durations.tolist() == [whole.summary["duration_s"].min()] * 2
+
+
+def test_a_detector_that_is_none_is_told_before_anything_is_written(
+    sets: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(WtoursError, match="there is no detector 'eyes'"):
+        analyse(tmp_path / "out", shards=[sets], detection=Detection(detector="eyes"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.media
+def test_objects_are_found_once_and_counted_at_any_threshold(
+    media: Path, sets: Path, tmp_path: Path
+) -> None:
+    detection = Detection(detector=f"onnx:{media / 'yolox_nano.onnx'}", least_score=0.01)
+    out = tmp_path / "out"
+    analyse(out, shards=[sets], detection=detection)
+    (kept,) = (out / "detections").iterdir()
+    files = {path: path.stat().st_mtime_ns for path in kept.glob("*.parquet")}
+    report = analyse(out, shards=[sets], detection=detection, threshold=0.02)
+    assert {path: path.stat().st_mtime_ns for path in kept.glob("*.parquet")} == files
+    assert len(files) == 2
+    assert report is not None
+    assert report.summary["looked"].tolist() == [4, 6]
+    assert len(table(out, "objects")) == 10
