@@ -11,7 +11,7 @@ import pytest
 from analysis.detection_streams import StreamUnit
 from analysis.detection_units import Pixels
 from analysis.detections import Objects, find_objects, look_at
-from tests.analysis.test_detections import Brightness
+from tests.analysis.test_detections import Brightness, BrightnessAtOnce
 from tests.video_making import flat, write_video
 from wtours import WtoursError
 from wtours.frame_pass import sample
@@ -91,6 +91,14 @@ def test_detections_have_the_ticks_and_times_of_a_shard_set(video: Path, tmp_pat
     np.testing.assert_allclose(of_video.looked["time_s"], of_shards.looked["time_s"])
     assert len(of_video.detections) == len(of_shards.detections) > 5
     assert of_video.record["source"] == "videos"
+
+
+def test_pictures_come_in_order_to_a_detector_that_looks_at_several_batches(
+    video: Path, tmp_path: Path
+) -> None:
+    plain = look(video, tmp_path / "plain", Brightness())
+    found = look(video, tmp_path / "out", BrightnessAtOnce(), batch=1)
+    assert found.detections.equals(plain.detections)
 
 
 def test_a_broken_run_goes_on_in_the_middle_of_a_video(video: Path, tmp_path: Path) -> None:

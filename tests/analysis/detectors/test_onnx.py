@@ -10,7 +10,8 @@ from PIL import Image
 
 from analysis.detectors.detector import ObjectDetector
 from analysis.detectors.names import COCO_NAMES
-from analysis.detectors.onnx import GREY, STRIDES, decode, grid_of, letterbox, open_onnx, suppress
+from analysis.detectors.onnx import open_onnx
+from analysis.detectors.yolox import GREY, STRIDES, decode, grid_of, letterbox, suppress
 from tests.analysis.detectors.onnx_making import write_constant_model
 from tests.references.average_precision import Boxes, average_precision, iou
 from wtours import WtoursError
@@ -76,7 +77,7 @@ def test_pictures_are_found_alike_in_models_of_any_batch(tmp_path: Path, batch: 
 @pytest.mark.parametrize("size", [(512, 910), (64, 64), (10, 33), (300, 2), (900, 31)])
 def test_letterbox_is_blue_first_in_the_top_left_corner(size: tuple[int, int]) -> None:
     image = picture(*size)
-    canvas = letterbox(image, 64, 96)
+    (canvas,) = letterbox([image], 64, 96)
     ratio = min(64 / size[0], 96 / size[1])
     height, width = max(1, int(size[0] * ratio)), max(1, int(size[1] * ratio))
     plain = np.full((64, 96, 3), 114, dtype=np.uint8)
