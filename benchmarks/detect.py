@@ -10,6 +10,7 @@ Networks in torch have random weights. Without a video, a short sample walk is r
 """
 
 import argparse
+import math
 import tempfile
 import time
 from collections import deque
@@ -35,6 +36,7 @@ from analysis.detectors.device import cores_of_process
 from analysis.detectors.onnx import OnnxDetector, open_onnx
 from analysis.detectors.onnx_model import open_session
 from analysis.detectors.opening import open_detector
+from analysis.detectors.yolox import fill
 from benchmarks.measure import spread
 from benchmarks.record import options_of, write_record
 from wtours.integrity import check_video
@@ -135,15 +137,23 @@ def open_detic(scratch: Path) -> Any:
 
 def run_in_turn(session: Any, detector: OnnxDetector, batches: Sequence[Any]) -> None:
     """Run the network on a picture after the other."""
-    for batch in batches:
-        for inputs in batch.inputs:
-            session.run(None, {detector.layout.input_name: inputs[None]})
+    for inputs in inputs_of(detector, batches):
+        session.run(None, {detector.layout.input_name: inputs})
 
 
 def run_at_once(detector: OnnxDetector, batches: Sequence[Any]) -> None:
     """Run the network on several pictures at a time."""
-    calls = (partial(detector.run, inputs[None]) for batch in batches for inputs in batch.inputs)
+    calls = (partial(detector.run, inputs) for inputs in inputs_of(detector, batches))
     deque(ahead(calls, threads=detector.at_once), maxlen=0)
+
+
+def inputs_of(detector: OnnxDetector, batches: Sequence[Any]) -> Iterator[NDArray[Any]]:
+    """Yield an input for each picture: always the first, since no value changes the time."""
+    inputs = np.zeros((1, 3, detector.layout.height, detector.layout.width), detector.layout.dtype)
+    fill(inputs, batches[0].scaled[:1])
+    for batch in batches:
+        for _ in batch.scaled:
+            yield inputs
 
 
 def look(detector: Any, batches: Sequence[Any]) -> None:
@@ -185,7 +195,9 @@ def measure(contest: Contest, video: Path, scratch: Path, *, runs: int) -> list[
 def pictures_of(video: Path, folder: Path, *, count: int) -> ShardSet:
     """Return a shard set of so many pictures of a video, with faces as they are."""
     duration = Fraction(check_video(video).duration_s).limit_denominator(1000)
-    settings = ShardSettings(fps=count / duration, cuts=None, blur=None)
+    settings = ShardSettings(
+        fps=count / duration, cuts=None, blur=None, tar_s=float(max(1, math.ceil(duration)))
+    )
     shard_videos([video], out=folder, settings=settings)
     (shard_set,) = open_shards(folder)
     return shard_set

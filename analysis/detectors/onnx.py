@@ -22,9 +22,10 @@ from analysis.detectors.yolox import (
     Pixels,
     corners,
     decode,
+    fill,
     fitting_ratio,
     grid_of,
-    letterbox,
+    scale_to_fit,
     suppress,
     sure_rows,
 )
@@ -38,8 +39,8 @@ _MOST_AT_ONCE = 4
 class PreparedPictures:
     """Pictures of one size, as a model takes them."""
 
-    inputs: NDArray[Any]
-    """(B, 3, H, W), blue first, 0 to 255."""
+    scaled: list[Pixels]
+    """(h, w, 3) each, red first, as large as they fit into the input."""
     original: tuple[int, int]
     """Height and width before scaling."""
 
@@ -102,11 +103,10 @@ class OnnxDetector:
     def prepare(self, images: Sequence[Pixels]) -> PreparedPictures:
         """Do what needs no network: check and scale. May run in a thread beside the network."""
         check_pictures(images)
-        layout = self.layout
+        size = self.layout.height, self.layout.width
         height, width, _ = images[0].shape
         return PreparedPictures(
-            inputs=letterbox(images, layout.height, layout.width, layout.dtype),
-            original=(height, width),
+            scaled=[scale_to_fit(image, *size) for image in images], original=(height, width)
         )
 
     def detect_prepared(self, pictures: PreparedPictures) -> list[Detections]:
@@ -115,13 +115,18 @@ class OnnxDetector:
         Raises:
             WtoursError: the model gives what are no numbers.
         """
-        inputs, step = pictures.inputs, self.layout.batch or len(pictures.inputs)
+        step = self.layout.batch or len(pictures.scaled)
+        # One buffer for all, filled where it is used: fresh memory costs as much as scaling.
+        inputs = np.full(
+            (step, 3, self.layout.height, self.layout.width), GREY, dtype=self.layout.dtype
+        )
         found: list[Detections] = []
-        for at in range(0, len(inputs), step):
-            batch = inputs[at : at + step]
-            surplus = [batch[-1:]] * (step - len(batch))  # a fixed batch is filled up
-            raw = self.run(np.concatenate([batch, *surplus]) if surplus else batch)
-            found += [self._found(rows, pictures.original) for rows in raw[: len(batch)]]
+        for at in range(0, len(pictures.scaled), step):
+            batch = pictures.scaled[at : at + step]
+            fill(inputs, batch)
+            found += [
+                self._found(rows, pictures.original) for rows in self.run(inputs)[: len(batch)]
+            ]
         return found
 
     def run(self, inputs: NDArray[Any]) -> Floats:

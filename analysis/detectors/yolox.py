@@ -25,25 +25,31 @@ _LARGEST_LOG = 12.0
 """e^12 strides is larger than any picture; beyond, float32 would overflow."""
 
 
-def letterbox(
-    images: Sequence[Pixels],
-    height: int,
-    width: int,
-    dtype: type[np.floating[Any]] = np.float32,
-) -> NDArray[Any]:
-    """Return pictures (h, w, 3), red first, as inputs (B, 3, height, width), blue first."""
+def scale_to_fit(image: Pixels, height: int, width: int) -> Pixels:
+    """Return a picture (h, w, 3) as large as it fits into (height, width), its shape kept."""
     import cv2
 
-    inputs = np.empty((len(images), 3, height, width), dtype=dtype)
-    for canvas, image in zip(inputs, images, strict=True):
-        ratio = fitting_ratio(image.shape[:2], (height, width))
-        across, down = max(1, int(image.shape[1] * ratio)), max(1, int(image.shape[0] * ratio))
-        scaled = cv2.resize(image, (across, down), interpolation=cv2.INTER_LINEAR)
-        for plane, values in zip(canvas, reversed(cv2.split(scaled)), strict=True):
+    ratio = fitting_ratio(image.shape[:2], (height, width))
+    across, down = max(1, int(image.shape[1] * ratio)), max(1, int(image.shape[0] * ratio))
+    scaled = cv2.resize(image, (across, down), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(scaled, dtype=np.uint8)
+
+
+def fill(inputs: NDArray[Any], images: Sequence[Pixels]) -> None:
+    """Write pictures (h, w, 3), red first, into inputs (B, 3, H, W), blue first; the rest is grey.
+
+    Args:
+        inputs: of any float type; as many as there are pictures, or more, which are not touched.
+        images: as large as they fit.
+    """
+    import cv2
+
+    for canvas, image in zip(inputs, images, strict=False):
+        down, across, _ = image.shape
+        for plane, values in zip(canvas, reversed(cv2.split(image)), strict=True):
             plane[:down, :across] = values
         canvas[:, :down, across:] = GREY
         canvas[:, down:] = GREY
-    return inputs
 
 
 def fitting_ratio(size: Sequence[int], into: tuple[int, int]) -> float:
