@@ -216,8 +216,7 @@ class SourceVideos:
                 )
         looked_in = ", ".join(str(path) for path in self._paths)
         return WtoursError(
-            f"the video that the shards of {name} were made from is not among the "
-            f"{len(files)} in {looked_in}",
+            f"no video in {looked_in} is the one that the shards of {name} were made from",
             remedy="name its file or its folder, too; it may be called anything",
         )
 

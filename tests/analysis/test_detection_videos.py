@@ -95,7 +95,7 @@ def test_what_is_kept_needs_no_video_and_another_video_is_refused(
     assert again.detections.equals(first.detections)
     with pytest.raises(WtoursError, match="no such file or folder"):
         look(made, tmp_path / "out", Brightness(least=90), videos=tmp_path / "gone")
-    with pytest.raises(WtoursError, match="the shards of hall were made from is not among the 1"):
+    with pytest.raises(WtoursError, match="is the one that the shards of hall were made from"):
         look(made, tmp_path / "o", Brightness(), videos=made[0] / "walk.mp4")
     assert not (tmp_path / "o").exists()
 
@@ -115,7 +115,7 @@ def test_batches_of_large_pictures_are_smaller(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["street_hevc_portrait.mp4", "people_room.mp4"])
 def test_real_videos_give_the_ticks_of_their_shards(media: Path, tmp_path: Path, name: str) -> None:
-    """The portrait one has times that contradict the order of its pictures, and is turned."""
+    """The portrait one has times that contradict the order of its pictures: decoded whole."""
     settings = ShardSettings(fps=Fraction(1), blur=None, cuts=None, tar_s=30)
     shard_videos([media / name], out=tmp_path / "s", settings=settings)
     sets = open_shards(tmp_path / "s")
