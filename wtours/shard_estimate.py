@@ -11,8 +11,9 @@ from statistics import fmean
 
 from wtours.executors import usable_cores
 from wtours.measured_pass import CountedPass, MeasuredPass, count_pass, measure_pass
-from wtours.shard import default_workers, require_rate
+from wtours.shard import require_rate
 from wtours.shard_inputs import ShardInput, Subset, find_inputs
+from wtours.shard_rounds import default_workers
 from wtours.shard_settings import ShardSettings
 
 _MEASURED_ALIKE = 5

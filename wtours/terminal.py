@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from wtours.integrity import Verification
     from wtours.manifest import Source
     from wtours.scenes import VideoShots
-    from wtours.shard import WrittenSet
     from wtours.shard_estimate import Estimate
+    from wtours.shard_outcome import WrittenSet
 
 _WIDE = 240
 """Columns where the output is no terminal: nothing is to be folded in a log or a file."""
