@@ -174,7 +174,7 @@ def print_estimate(expected: "Estimate", out: str) -> None:
     )
     print(
         f"{out} would hold {expected.pictures:,} pictures, about {size_text(expected.size_bytes)}, "
-        f"in about {duration_text(expected.work_s)}"
+        f"in about {duration_text(expected.work_s)} with {count_text(expected.workers, 'worker')}"
     )
 
 
