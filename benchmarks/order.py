@@ -89,7 +89,7 @@ def _shuffles() -> dict[str, tuple[Shuffle, Blocks | None]]:
     shuffles: dict[str, tuple[Shuffle, Blocks | None]] = {
         "global": (lambda clips, n: permutation(0, number=n, size=len(clips)), None)
     }
-    settings = {(64, block): None for block in BLOCK_TARS} | {(tars, 4): None for tars in OPEN_TARS}
+    settings = {(64, block): None for block in BLOCK_TARS} | {(tars, 8): None for tars in OPEN_TARS}
     for open_tars, block_tars in settings:
         blocks = Blocks(block_tars=block_tars, open_tars=open_tars)
         shuffles[f"blocks of {block_tars}, {open_tars} open"] = (
@@ -140,10 +140,9 @@ def _row(
     if blocks is not None:
         last_rows = first_rows + (clips.frames - 1) * int(clips.row_strides[0])
         tars = np.stack([index.tars[first_rows], index.tars[last_rows]], axis=1)
-        caches = (blocks.open_tars, blocks.cached_tars, 2 * blocks.open_tars)
+        caches = (blocks.open_tars, blocks.cached_tars, 2 * blocks.cached_tars)
         row["cache_tars"] = caches
         row["fetched_times"] = [round(fetches_per_tar(tars, cache_tars=n), 3) for n in caches]
-        row["needed_at_once"] = needed_at_once(tars)
     return row
 
 
@@ -171,17 +170,6 @@ def fetches_per_tar(tars: NDArray[np.int32], *, cache_tars: int) -> float:
         while len(cache) > cache_tars:
             cache.popitem(last=False)
     return fetched / len(np.unique(tars))
-
-
-def needed_at_once(tars: NDArray[np.int32]) -> int:
-    """Return the most tars that are kept if each is kept from its first use to its last."""
-    flat = tars.ravel()
-    _, first = np.unique(flat, return_index=True)
-    _, last = np.unique(flat[::-1], return_index=True)
-    change = np.zeros(len(flat) + 1, dtype=np.int64)
-    np.add.at(change, first, 1)
-    np.add.at(change, len(flat) - last, -1)
-    return int(np.cumsum(change).max())
 
 
 def _timed(work: Callable[[], Result]) -> tuple[Result, float]:

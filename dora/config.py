@@ -341,7 +341,7 @@ class DataConfig:
     shuffle: Literal["auto", "global", "blocks"] = "auto"
     """Clips of all tars mixed, or of a few tars at a time, each of which is then fetched about once
     a pass; auto: blocks if any tar is remote, settled when a run begins."""
-    block_tars: int = 4
+    block_tars: int = 8
     """Consecutive tars that blocks keep together."""
     open_tars: int = 64
     """Tars whose clips blocks mix; shared by the sources of a mix."""

@@ -81,7 +81,7 @@ def test_blocks_are_told_with_the_cache_that_they_need(two: Path) -> None:
     assert data.blocks is not None
     assert data.blocks.tars == 3 + 4
     sizes = [tar.size_bytes for shard_set in shards for tar in shard_set.record.tars]
-    assert data.blocks.cache_bytes == (3 + 1 + 2) * sum(sizes) // 7
+    assert data.blocks.cache_bytes == (3 + 1 + 0 + 2) * sum(sizes) // 7
     assert "3 of 7 tars open at once, in blocks of 2" in told(data)
     assert "about 1.5 times a pass" in told(data)
     every = describe_run(run_of("data.shuffle=blocks"), shards)
