@@ -23,7 +23,9 @@ from dora.config import AugmentConfig
 from dora.data.augment import ClipViews
 from dora.data.clips import ClipTable
 from dora.data.colours import normalise
-from dora.data.reading import ClipPlace, ClipReader, Fault
+from dora.data.places import ClipPlace
+from dora.data.placing import clip_rows, place_clips
+from dora.data.reading import ClipReader, Fault
 from dora.data.stream import ClipOrder, share_of_rank
 from dora.data.views import Views
 from dora.data.workers import interrupts_held, start_worker, worker_context
@@ -46,11 +48,8 @@ class _Places:
                 share_of_rank(values, rank=loader.rank, world=loader.world)
                 for values in loader.order.clips_of_step(step)
             )
-            for number, position in zip(numbers, positions, strict=True):
-                set_number, rows = loader.clips.rows(int(number))
-                yield ClipPlace(
-                    position=int(position), set_number=set_number, rows=tuple(rows.tolist())
-                )
+            sets, rows = clip_rows(loader.clips, numbers)
+            yield from place_clips(loader.shards, sets, rows, positions)
 
 
 class ClipLoader:
@@ -63,7 +62,7 @@ class ClipLoader:
     doing under `if __name__ == "__main__"`.
 
     Memory: each worker keeps at most `prefetch` clips of `clip_bytes` ready, in shared memory, and
-    20 bytes for each row of the index.
+    this process 20 bytes for each row of the indices; workers hold no index.
 
     Args:
         shards: the shard sets that `clips` was made from, in its order.
@@ -95,6 +94,7 @@ class ClipLoader:
         stop_step: int,
         device: torch.device | None = None,
     ) -> None:
+        self.shards = tuple(shards)
         self.clips = clips
         self.order = order
         self.rank = rank
@@ -105,7 +105,7 @@ class ClipLoader:
         first = np.arange(order.batch_clips)
         self.batch_clips = len(share_of_rank(first, rank=rank, world=world))
         self.clip_bytes = clip_bytes(augment, frames=clips.frames)
-        self.reader = ClipReader(shards, augment, seed=order.seed)
+        self.reader = ClipReader(augment, seed=order.seed)
         self.workers = workers
         self.prefetch = self._prefetch() if workers else None
 
@@ -141,8 +141,6 @@ class ClipLoader:
             ) from fault
 
     def _results(self) -> Iterator[ClipViews | Fault]:
-        if self.workers:
-            self._load_places()
         with warnings.catch_warnings():
             # More workers than cores is the user's choice.
             warnings.filterwarnings("ignore", message="This DataLoader will create")
@@ -165,16 +163,6 @@ class ClipLoader:
         yield from started
         del started  # it would keep them in shared memory
         yield from results
-
-    def _load_places(self) -> None:
-        """Read a picture of every set, so that workers get the table of places and not its file.
-
-        Each would else read the index by itself, for which pyarrow imports pandas: 1.5 s.
-        """
-        for number, shard_set in enumerate(self.reader.shards):
-            first = self.clips.first_rows[self.clips.sets == number]
-            if len(first):
-                shard_set.read_jpeg(int(first[0]))
 
     def _collate(self, clips: list[ClipViews]) -> Views:
         positions = torch.tensor([clip.position for clip in clips])

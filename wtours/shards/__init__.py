@@ -1,6 +1,12 @@
 """Shards: the on-disk contract of FORMAT.md, its writer and its reader."""
 
-from wtours.shards.reader import ShardSet, column_values, count_found, open_shards
+from wtours.shards.reader import (
+    PicturePlaces,
+    ShardSet,
+    column_values,
+    count_found,
+    open_shards,
+)
 from wtours.shards.schema import (
     Box,
     Cut,
@@ -21,6 +27,7 @@ __all__ = [
     "Lightness",
     "PartialSet",
     "Picture",
+    "PicturePlaces",
     "ShardError",
     "ShardSet",
     "Stored",

@@ -4,6 +4,7 @@ import os
 import sys
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,21 @@ from wtours.shards.schema import (
 from wtours.whole_file import file_sha256
 
 AGAIN = "make the set again with `wtours shard --replace`, or copy it again from where it came"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PicturePlaces:
+    """Where the pictures of a set's rows stand: 20 bytes a row."""
+
+    tar_names: tuple[str, ...]
+    tars: np.ndarray[Any, np.dtype[np.int32]]
+    """(rows,) number of the name."""
+    offsets: np.ndarray[Any, np.dtype[np.int64]]
+    """(rows,) first byte of the JPEG."""
+    sizes: np.ndarray[Any, np.dtype[np.int32]]
+    """(rows,) bytes."""
+    crcs: np.ndarray[Any, np.dtype[np.uint32]]
+    """(rows,)"""
 
 
 class ShardSet:
@@ -76,10 +92,18 @@ class ShardSet:
         return _read_table(self.folder / SCORES_FILE, SCORES_SCHEMA, None)
 
     @cached_property
-    def _places(self) -> tuple[list[str], dict[str, np.ndarray[Any, Any]]]:
+    def places(self) -> PicturePlaces:
+        """Where the picture of every row stands.
+
+        Raises:
+            ShardError: the index is missing or is none.
+        """
         table = self.table(["tar", "offset", "size", "crc32"])
         names = table["tar"].combine_chunks().dictionary.to_pylist()
-        return names, {name: column_values(table[name]) for name in table.column_names}
+        tars, offsets, sizes, crcs = (column_values(table[name]) for name in table.column_names)
+        return PicturePlaces(
+            tar_names=tuple(names), tars=tars, offsets=offsets, sizes=sizes, crcs=crcs
+        )
 
     def read_jpeg(self, row: int) -> bytes:
         """Return the JPEG of a row of the index.
@@ -87,11 +111,11 @@ class ShardSet:
         Raises:
             ShardError: its bytes are not those that were written.
         """
-        names, places = self._places
-        name = names[places["tar"][row]]
-        size = int(places["size"][row])
-        jpeg = os.pread(self._descriptor(name), size, int(places["offset"][row]))
-        if zlib.crc32(jpeg) != places["crc32"][row]:
+        places = self.places
+        name = places.tar_names[places.tars[row]]
+        size = int(places.sizes[row])
+        jpeg = os.pread(self._descriptor(name), size, int(places.offsets[row]))
+        if zlib.crc32(jpeg) != places.crcs[row]:
             raise ShardError(
                 f"{self.folder / name} was altered: the picture of row {row} has another checksum",
                 remedy=AGAIN,
