@@ -95,6 +95,9 @@ class TarFetcher:
                 self._at_work.discard(tar.path)
                 if isinstance(fault, NoRoomError) and spare:
                     self._put_off.add(tar.path)
+                elif isinstance(fault, NoRoomError) and self._at_work:
+                    self._urgent.append(tar)  # what is being fetched can be removed afterwards
+                    self._change.wait(_LOOK_AGAIN_S)
                 elif fault is not None:
                     self._faults[tar.path] = fault
                 self._change.notify_all()
