@@ -102,7 +102,7 @@ class StagedPlaces:
         self._cache.ahead(())
         while self._given:
             self._release(self._given.popleft())
-        if self._told:
+        if self._told and (self._cache.traffic.tars or self._cache.traffic.failures):
             print(f"shards at addresses: {self._cache.traffic}", file=sys.stderr)
 
     def _stage_next(self) -> bool:
@@ -151,7 +151,7 @@ class StagedPlaces:
         if origin is None:
             return ()
         paths = dict.fromkeys(frame.path for frame in place.frames)
-        return tuple(origin.tar(Path(path).name) for path in paths)
+        return tuple(origin.tar(path.rpartition("/")[2]) for path in paths)
 
     def _hold(self, tars: tuple[RemoteTar, ...]) -> bool:
         """Hold the tars of a clip; False where clips must be read before there is room.
@@ -164,11 +164,13 @@ class StagedPlaces:
         needed_bytes = sum(tar.record.size_bytes for tar in [*self._held, *new])
         if self._given and new and needed_bytes > self._share_bytes:
             return False
+        if not self._given and needed_bytes > self._cache.limit_bytes:
+            raise self._no_room(new)
         until_s = time.monotonic() + OTHERS_S
         while (taken := self._take(new)) is None:
             if self._given:
                 return False
-            if needed_bytes > self._cache.limit_bytes or time.monotonic() > until_s:
+            if time.monotonic() > until_s:
                 raise self._no_room(new)
             time.sleep(_ASK_AGAIN_S)
         self._held |= {tar: (held, 0) for tar, held in zip(new, taken, strict=True)}

@@ -8,6 +8,7 @@ import errno
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any, TypeVar
@@ -104,6 +105,10 @@ class RemoteFolder:
                 "or name a folder",
             ) from fault
         self._root = str(root).rstrip("/")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process, which opens the store anew."""
+        return partial(type(self), patience=self._patience, traffic=Traffic()), (self.address,)
 
     def read(self, name: str) -> bytes | None:
         """Return the bytes of a small file, or None where there is none.

@@ -59,10 +59,13 @@ class TarFetcher:
         Raises:
             NoRoomError: the cache is full of tars in use.
             ShardError: it cannot be fetched.
+            StoppedError: the cache was closed meanwhile.
         """
         size_bytes, since_s = tar.record.size_bytes, time.monotonic()
         held = self._room.hold(tar.path, size_bytes=size_bytes)
         while held is None:
+            if self._stop.is_set():
+                raise StoppedError
             with self._change:
                 if (fault := self._faults.pop(tar.path, None)) is not None:
                     raise fault

@@ -1,6 +1,7 @@
 """Sets at addresses are those of the folder in spite of faults; lasting faults are told."""
 
 import json
+import pickle
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +72,14 @@ def test_nothing_but_record_and_index_is_fetched_before_a_picture(
     assert sorted(set(site.asked)) == ["dataset.json", "index.parquet"]
     shards.read_jpeg(7)
     assert site.count(".tar") == {"venice-000001.tar": 1}
+
+
+def test_remote_set_travels_to_another_process(site: FolderSite, cache: ShardCache) -> None:
+    (shards,) = open_shards(f"{site.url}/shards/venice", cache=cache)
+    other = pickle.loads(pickle.dumps(shards))
+    assert other.read_jpeg(6) == shards.read_jpeg(6)
+    assert site.count(".tar") == {"venice-000001.tar": 1}
+    other.origin.cache.close()
 
 
 def test_folders_patterns_and_addresses_are_mixed(
