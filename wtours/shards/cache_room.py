@@ -13,6 +13,7 @@ What nobody has locked, and is no whole tar, was left by a killed process, and i
 import os
 import shutil
 import sys
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -44,7 +45,8 @@ class Held:
         """Let it be removed; it counts as used now."""
         if self._descriptor is not None:
             with suppress(PermissionError):  # another user's file, which only he may touch
-                os.utime(self._descriptor)
+                # The system's own stamp for now may be some milliseconds old.
+                os.utime(self._descriptor, ns=(time.time_ns(), time.time_ns()))
             os.close(self._descriptor)
             self._descriptor = None
 

@@ -8,7 +8,6 @@ import errno
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import partial
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any, TypeVar
@@ -108,7 +107,7 @@ class RemoteFolder:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to another process, which opens the store anew."""
-        return partial(type(self), patience=self._patience, traffic=Traffic()), (self.address,)
+        return _reopen, (self.address, self._patience)
 
     def read(self, name: str) -> bytes | None:
         """Return the bytes of a small file, or None where there is none.
@@ -135,7 +134,8 @@ class RemoteFolder:
 
         def ask() -> list[dict[str, Any]]:
             self._system.invalidate_cache()
-            return list(self._system.ls(f"{self._root}/" if self._is_web else self._root))
+            place = f"{self._root}/" if self._is_web else self._root
+            return list(self._system.ls(place, detail=True))
 
         entries = [entry for entry in self._ask("", ask) if entry["type"] == "directory"]
         names = {str(entry["name"]).rstrip("/").rpartition("/")[2] for entry in entries}
@@ -241,6 +241,10 @@ def find_sets(folder: RemoteFolder) -> list[tuple[RemoteFolder, bytes]]:
         return [(folder, record)]
     inner = [(one, one.read(RECORD_FILE)) for one in folder.folders()]
     return [(one, record) for one, record in inner if record is not None]
+
+
+def _reopen(address: str, patience: Patience) -> RemoteFolder:
+    return RemoteFolder(address, patience=patience, traffic=Traffic())
 
 
 def _options(address: str, patience: Patience) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import pytest
 
 from tests.shard_making import make_shard_set
 from tests.wtours.shards.folder_server import FolderSite, serve_folder
-from wtours.shards import NoRoomError, ShardCache, ShardError, open_shards
+from wtours.shards import Held, NoRoomError, ShardCache, ShardError, open_shards
 from wtours.shards.cache_room import CacheRoom
 from wtours.shards.remote import Patience, StoppedError
 
@@ -46,8 +46,8 @@ def test_any_sequence_stays_below_the_limit_and_removes_the_least_recently_used(
     sizes = {number: generator.randrange(1, 40) for number in range(30)}
     room = CacheRoom(tmp_path, limit_bytes=100)
     used: list[int] = []  # the least recently used first
-    holds = {}
-    for step in range(300):
+    holds: dict[int, Held] = {}
+    for _ in range(120):
         number = generator.randrange(30)
         if number in holds and generator.random() < 0.7:
             holds.pop(number).release()
@@ -69,13 +69,14 @@ def test_any_sequence_stays_below_the_limit_and_removes_the_least_recently_used(
                 continue
             expected.append(number)
             put(room, number, sizes[number])
-            os.utime(path, ns=(step * 10**9, step * 10**9))
+            room.hold(path, size_bytes=sizes[number]).release()  # type: ignore[union-attr]
         used = expected
         assert sum(tars(room).values()) <= 100
         assert tars(room) == {f"walk-{n:06d}.tar": sizes[n] for n in used}
         if number not in holds and generator.random() < 0.3:
-            holds[number] = room.hold(path, size_bytes=sizes[number])
-            assert holds[number] is not None
+            held = room.hold(path, size_bytes=sizes[number])
+            assert held is not None
+            holds[number] = held
 
 
 def test_spared_tars_are_kept_and_others_removed(tmp_path: Path) -> None:
@@ -289,8 +290,6 @@ def test_reader_killed_at_any_moment_leaves_no_wrong_tar(
 def test_disk_that_fills_up_while_a_tar_comes_is_told(
     site: FolderSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fsspec.implementations.http import HTTPFileSystem
-
     cache = ShardCache(tmp_path / "cache", patience=Patience(first_wait_s=0.01))
     (shards,) = open_shards(f"{site.url}/walk", cache=cache)
     shards.table()
@@ -298,7 +297,8 @@ def test_disk_that_fills_up_while_a_tar_comes_is_told(
     def fill(*words: object, **options: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(HTTPFileSystem, "get_file", fill)
+    assert shards.origin is not None
+    monkeypatch.setattr(shards.origin.source._system, "get_file", fill)
     with pytest.raises(ShardError, match=r"walk-000000\.tar cannot be kept .*No space.*make room"):
         shards.read_jpeg(0)
     cache.close()

@@ -96,6 +96,7 @@ def test_missing_bucket_missing_keys_and_refusals_are_told(
     door.refuse = lambda method, path: (403, "AccessDenied")
     with pytest.raises(ShardError, match=r"walks/dataset\.json cannot be read .*whose keys"):
         open_shards("s3://bucket/walks", cache=cache)
+    door.refuse = lambda method, path: None
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     s3fs.S3FileSystem.clear_instance_cache()
     with pytest.raises(ShardError, match="aws configure"):
