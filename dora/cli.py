@@ -66,7 +66,7 @@ def train(
     Several processes: `torchrun --nproc-per-node 8 -m dora train ...`.
 
     Args:
-        shards: shard sets, or folders of them.
+        shards: shard sets, folders of them, patterns, or addresses such as s3://bucket/shards.
         preset: the named run to start from; `smoke` takes a CPU minutes.
         out: the run's folder; runs/PRESET if not given.
         epochs: number of epochs.
@@ -83,6 +83,7 @@ def train(
         dry_run: say what the run would do, and stop.
     """
     from dora.config_text import mix_setting, with_settings
+    from dora.data.staging import shard_cache
     from dora.data.workers import start_server
     from dora.presets import named_preset
     from wtours.shards import open_shards
@@ -99,7 +100,7 @@ def train(
     if mix is not None:
         given.append(mix_setting(mix))
     config = with_settings(named_preset(preset), [*given, *settings])
-    sets = open_shards(*shards)
+    sets = open_shards(*shards, cache=shard_cache(config.data))
     if config.data.workers and not dry_run:
         start_server()  # before this process has its own seconds of imports
 
@@ -123,8 +124,8 @@ def _say_what_is_ahead(
     from dora.data.telling import data_lines
 
     print(*data_lines(data, frames=config.clip.frames, where=str(where)), sep="\n", flush=True)
-    if data.warning is not None:
-        print(f"warning: {data.warning}", file=sys.stderr)
+    for warning in data.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
 
 
 def _train(

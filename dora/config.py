@@ -350,12 +350,17 @@ class DataConfig:
 
     Without names, all clips alike; with them, clips that no name matches are left out.
     """
+    cache: str | None = None
+    """Folder for tars of shard sets at addresses; None: in the user's cache folder."""
+    cache_gb: float = 50.0
+    """Largest size of all tars in it, in units of 10^9 bytes."""
 
     def __post_init__(self) -> None:
         _require_at_least(1, data__batch_clips=self.batch_clips)
         _require_at_least(0, data__workers=self.workers)
         _require_at_least(1, data__block_tars=self.block_tars, data__open_tars=self.open_tars)
         _require_mix(self.mix, clips_per_epoch=self.clips_per_epoch)
+        _require_positive(data__cache_gb=self.cache_gb)
         _require(
             self.clips_per_epoch == "all" or self.clips_per_epoch >= self.batch_clips,
             f"an epoch of {self.clips_per_epoch} clips holds no batch of {self.batch_clips}",

@@ -37,19 +37,15 @@ def read_index(shard_set: ShardSet) -> SetIndex:
     videos, tars = table["video"].combine_chunks(), table["tar"].combine_chunks()
     names = videos.dictionary.to_pylist() if len(table) else []
     return SetIndex(
-        name=str(shard_set.folder),
+        name=shard_set.address,
         videos=_to_numpy(videos.indices) if len(table) else np.empty(0, dtype=np.int32),
         ticks=_to_numpy(table["tick"].combine_chunks()),
         segments=_to_numpy(table["segment"].combine_chunks()),
         tars=_to_numpy(tars.indices) if len(table) else np.empty(0, dtype=np.int32),
         kept_rates=tuple(rates[name] for name in names),
         video_names=tuple(names),
-        remote=_is_remote(shard_set),
+        remote=shard_set.origin is not None,
     )
-
-
-def _is_remote(shard_set: ShardSet) -> bool:
-    return "://" in str(getattr(shard_set, "address", ""))
 
 
 def _to_numpy(column: Any) -> NDArray[Any]:
@@ -144,6 +140,10 @@ class DataDescription:
     """Videos that the mix does not name."""
     blocks: BlocksDescription | None
     """None where the clips of all tars are mixed."""
+    cache_bytes: int | None
+    """What a cache is to hold so that tars of sets at addresses are not fetched again and again;
+    None where there are none."""
+    cache_limit_bytes: int
     batches_bytes: int
     """Clips that the loader of each training process holds, at most: those ready and a batch."""
     index_bytes: int
@@ -151,6 +151,26 @@ class DataDescription:
     dense_bytes: int | None
     """Size of the pictures if all videos were kept at 30 a second (or at their own rate where it is
     lower); None if they are."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is likely a mistake, in sentences with remedies."""
+        return tuple(text for text in (self.warning, self.cache_warning) if text is not None)
+
+    @property
+    def cache_warning(self) -> str | None:
+        """A sentence and its remedy if tars would be evicted that are needed again at once."""
+        if self.cache_bytes is None or self.cache_bytes <= self.cache_limit_bytes:
+            return None
+        if self.blocks is None:
+            lower = "shuffle in blocks (--shuffle blocks)"
+        else:
+            lower = f"open fewer tars than {self.blocks.blocks.open_tars} (data.open_tars)"
+        return (
+            f"this order needs {self.cache_bytes / 1e9:.3g} GB of tars at a time, and the cache "
+            f"may hold {self.cache_limit_bytes / 1e9:.3g} GB, so that each would be fetched many "
+            f"times; raise data.cache_gb, or {lower}"
+        )
 
     @property
     def warning(self) -> str | None:
@@ -189,6 +209,7 @@ def describe_data(
     videos = [video for shard_set in shards for video in shard_set.videos]
     taken = order.steps_per_epoch * order.batch_clips
     batches = 1 + (BATCHES_AHEAD if data.workers else 0)
+    blocks = _describe_blocks(shards, order.blocks) if order.blocks is not None else None
     clip_size = clip_bytes(config.augment, frames=clips.frames)
     return DataDescription(
         videos=len(videos),
@@ -200,7 +221,9 @@ def describe_data(
         total_steps=config.epochs * order.steps_per_epoch,
         mix=_describe_mix(order, taken=taken) if data.mix else (),
         left_out=_left_out(clips, order),
-        blocks=_describe_blocks(shards, order.blocks) if order.blocks is not None else None,
+        blocks=blocks,
+        cache_bytes=_cache_bytes(shards, blocks),
+        cache_limit_bytes=round(data.cache_gb * 1e9),
         batches_bytes=batches * clip_size * -(-data.batch_clips // processes),
         index_bytes=ROW_BYTES * clips.index_rows + order.kept_bytes,
         dense_bytes=_dense_bytes(shards),
@@ -247,6 +270,13 @@ def _describe_blocks(shards: Sequence[ShardSet], blocks: Blocks) -> BlocksDescri
     return BlocksDescription(
         blocks=blocks, tars=len(sizes), cache_bytes=needed * sum(sizes) // len(sizes)
     )
+
+
+def _cache_bytes(shards: Sequence[ShardSet], blocks: BlocksDescription | None) -> int | None:
+    remote = [tar.size_bytes for one in shards if one.origin is not None for tar in one.record.tars]
+    if not remote:
+        return None
+    return sum(remote) if blocks is None else min(sum(remote), blocks.cache_bytes)
 
 
 def _dense_bytes(shards: Sequence[ShardSet]) -> int | None:

@@ -44,7 +44,10 @@ def nearest_distances_s(
     gaps_s = np.diff(np.take_along_axis(time_s, by_place, axis=1))
     gaps_s[np.diff(np.take_along_axis(video, by_place, axis=1)) != 0] = np.inf
     ends = np.full((len(gaps_s), 1), np.inf)
-    return np.minimum(np.hstack([ends, gaps_s]), np.hstack([gaps_s, ends]))
+    nearest_s: NDArray[np.float64] = np.minimum(
+        np.hstack([ends, gaps_s]), np.hstack([gaps_s, ends])
+    )
+    return nearest_s
 
 
 def shares_within(distances_s: NDArray[np.float64], bounds_s: Sequence[float]) -> list[float]:
@@ -55,4 +58,4 @@ def shares_within(distances_s: NDArray[np.float64], bounds_s: Sequence[float]) -
 def _batches(values: NDArray[np.generic], batch_clips: int) -> NDArray[np.float64]:
     whole = len(values) // batch_clips * batch_clips
     batches: NDArray[np.float64] = values[:whole].astype(np.float64)
-    return batches.reshape(-1, batch_clips)
+    return batches.reshape((-1, batch_clips))

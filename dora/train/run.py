@@ -21,8 +21,8 @@ from dora.train.trainer import StepRecord, Trainer, run_steps
 from dora.whole_file import whole_file
 
 CONFIG_FILE = "config.json"
-FREE_OPTIONS = ("data.workers",)
-"""Options that a run may go on with others of, because they change nothing that is computed."""
+FREE_OPTIONS = ("data.workers", "data.cache", "data.cache_gb")
+"""Options that change no batch, so that a run may go on with others."""
 SPEED_STEPS = 20
 """The shown speed is that of the last so many steps."""
 
@@ -45,8 +45,8 @@ def earlier_checkpoint(out: Path, config: RunConfig, *, data: str) -> Checkpoint
 
     Args:
         out: the run's folder.
-        config: what is asked for now; the number of workers may differ, as it changes nothing, and
-            where it leaves the shuffle open, the run's own stays.
+        config: what is asked for now; `FREE_OPTIONS` may differ, and where it leaves the shuffle
+            open, the run's own stays.
         data: digest of the clips at hand.
 
     Raises:

@@ -24,6 +24,8 @@ NO_EFFECT = {
     "save_every.unit": "as its length",
     "precision": "of a GPU; test_precision",
     "data.workers": "test_loader: as many as there are, the batches are the same",
+    "data.cache": "where tars are kept; test_staging",
+    "data.cache_gb": "as data.cache",
     "data.mix": "of one video; test_mixture, test_stream",
 }
 """Options that are to change no figure, and why."""

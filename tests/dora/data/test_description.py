@@ -4,6 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from dora.config import RunConfig
@@ -21,7 +22,7 @@ from dora.data.telling import data_lines
 from dora.errors import DoraError
 from tests.dora.tiny_run import tiny_run
 from tests.shard_making import make_shard_set
-from wtours.shards import open_shards
+from wtours.shards import ShardCache, open_shards
 
 
 def run_of(*settings: str) -> RunConfig:
@@ -137,6 +138,36 @@ def test_an_open_shuffle_is_settled_by_where_the_tars_are(two: Path) -> None:
     assert shuffle(open_, remote, settled(open_, clips)) == "global"
     assert clip_order(open_, clips).blocks is None
     assert clip_order(open_, remote).blocks is not None
+
+
+def test_a_cache_too_small_for_the_order_brings_a_warning(two: Path) -> None:
+    shards = open_shards(two)
+    local = describe_run(run_of(), shards)
+    assert (local.cache_bytes, local.warnings) == (None, ())
+    fits = replace(local, cache_bytes=10**6, cache_limit_bytes=10**6)
+    assert fits.cache_warning is None
+    small = replace(local, cache_bytes=2 * 10**9, cache_limit_bytes=10**9)
+    assert small.warnings == (small.cache_warning,)
+    assert small.cache_warning is not None
+    assert "needs 2 GB of tars at a time, and the cache may hold 1 GB" in small.cache_warning
+    assert "--shuffle blocks" in small.cache_warning
+    blocks = describe_run(run_of("data.shuffle=blocks"), shards)
+    warning = replace(blocks, cache_bytes=2 * 10**9, cache_limit_bytes=10**9).cache_warning
+    assert warning is not None
+    assert "open fewer tars than 64 (data.open_tars)" in warning
+
+
+def test_a_set_at_an_address_is_taken_in_blocks(two: Path, tmp_path: Path) -> None:
+    """Its clips and tars are those of the folder, and the cache is to hold what blocks need."""
+    files = fsspec.filesystem("memory")
+    files.put(str(two / "a"), "/order/a", recursive=True)
+    shards = open_shards("memory://order/a", cache=ShardCache(tmp_path, limit_bytes=10**9))
+    index = read_index(shards[0])
+    assert (index.label, index.remote) == ("a", True)
+    data = describe_run(run_of(), shards)
+    assert data.blocks is not None
+    assert data.cache_bytes == sum(tar.size_bytes for tar in shards[0].record.tars)
+    assert data.warnings == ()
 
 
 def test_a_mix_that_does_not_fit_the_shards_is_refused(two: Path) -> None:
