@@ -53,7 +53,7 @@ class ObjectMaps:
 
 def visualise_tracks(
     weights: str,
-    shards: Sequence[Path],
+    shards: Sequence[Path | str],
     *,
     out: Path,
     choice: ClipChoice | None = None,

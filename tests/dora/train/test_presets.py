@@ -53,7 +53,7 @@ def test_three_steps_have_finite_figures_and_change_every_parameter(
         shards,
         out=tmp_path / "run",
         device=torch.device("cpu"),
-        begins=lambda step, total: None,
+        begins=lambda ahead: None,
         report=lambda record, clips_hz: None,
     )
     assert (outcome.step, outcome.total_steps) == (3, 3)
