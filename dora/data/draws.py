@@ -15,7 +15,9 @@ ORDER = 0
 FIRST_CROP = 1
 """Purpose of the draws of a clip's first crop."""
 STOCHASTIC_DEPTH = 2
-"""Purpose of the draws that seed torch in a step; the place is the step."""
+"""Purpose of the draws that leave out residual paths of the student."""
+BLOCK_MASKS = 3
+"""Purpose of the draws of random masks, the ablation of object masks."""
 GLOBAL_VIEWS = 16
 """Purpose of the draws of global view 0; view v has the next ones."""
 LOCAL_CROPS = 1024

@@ -23,6 +23,7 @@ NO_EFFECT = {
     "save_every.length": "when a checkpoint is written is tested in test_run",
     "save_every.unit": "as its length",
     "precision": "of a GPU; test_precision",
+    "tracker.scope": "of several processes; test_ranks",
     "data.workers": "test_loader: as many as there are, the batches are the same",
 }
 """Options that are to change no figure, and why."""
@@ -38,6 +39,7 @@ def views(*changes: dict[str, object]) -> str:
 CHANGES: dict[str, list[str]] = {
     "epochs": ["2"],
     "seed": ["1"],
+    "method": ["dino"],
     "clip.frames": ["3"],
     "clip.stride_s": ["2.0"],
     "augment.first_crop": ["plain"],
@@ -84,7 +86,7 @@ CHANGES: dict[str, list[str]] = {
     "tracker.iterations": ["1"],
     "tracker.tokens": ["raw"],
     "tracker.plan_mass": ["one"],
-    "tracker.mask": ["binary"],
+    "tracker.mask": ["binary", "blocks"],
     "tracker.threshold": ["clip"],
     "tracker.upsampling": ["bilinear"],
     "loss.skip_first_crop": ["false"],
