@@ -250,10 +250,12 @@ class TrackerConfig:
     """Z in Eqs. 4-5: after the final LayerNorm, with or without an L2 norm (row 10)."""
     plan_mass: Literal["patches", "one"] = "patches"
     """Total mass of the plan: the number of patches, or 1 (row 12)."""
-    mask: Literal["binary", "soft"] = "binary"
-    """Above the threshold, or the attention itself (row 5)."""
+    mask: Literal["binary", "soft", "blocks"] = "binary"
+    """Above the threshold, or the attention itself (row 5); or random blocks (Table 2c)."""
     threshold: Literal["batch", "clip"] = "batch"
     """Scope of the mean that binary masks are compared with (row 6)."""
+    scope: Literal["process", "global"] = "process"
+    """What `batch` means in the two options above: the clips of a process, or of the step."""
     upsampling: Literal["nearest", "bilinear"] = "nearest"
     """From patches to pixels (row 7)."""
 
@@ -372,6 +374,8 @@ class DataConfig:
 class RunConfig:
     """A whole run."""
 
+    method: Literal["dora", "dino"] = "dora"
+    """DoRA, or plain DINO on the same frames, for comparison."""
     preset: str = "dora"
     """Name of the preset that the run started from; a label."""
     epochs: int = 100

@@ -15,11 +15,13 @@ ORDER = 0
 FIRST_CROP = 1
 """Purpose of the draws of a clip's first crop."""
 STOCHASTIC_DEPTH = 2
-"""Purpose of the draws that seed torch in a step; the place is the step."""
+"""Purpose of the draws that leave out residual paths of the student."""
 TAR_ORDER = 3
 """Purpose of the draws that order tars; the place is the number of a pass."""
 TURNS = 4
 """Purpose of the draws that say when a source has its turn; the place counts groups of turns."""
+BLOCK_MASKS = 5
+"""Purpose of the draws of random masks in global view 0; view v has 2^32 v more."""
 GLOBAL_VIEWS = 16
 """Purpose of the draws of global view 0; view v has the next ones."""
 LOCAL_CROPS = 1024
