@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
+from analysis.counting import check_threshold
+from analysis.cut_comparison import CutComparison, compare_cuts
 from analysis.cuts import frames_by_detector, read_cuts
 from analysis.durations import Part, match_duration
 from analysis.groups import open_groups, parse_domains, videos_to_groups
 from analysis.report import Report, write_report
-from analysis.statistics.cut_agreement import detector_agreement
-from analysis.statistics.intervals import bootstrap_intervals
 from analysis.tables import Tables, read_tables
+from analysis.true_cuts import read_true_cuts
+from analysis.uncertainty import resample
 from wtours import WtoursError, open_shards
 from wtours.shards import ShardSet
 
@@ -41,6 +41,10 @@ class Detection:
     batch: int = 8
     """Pictures at a time."""
 
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise WtoursError(f"the batch is {self.batch}", remedy="give 1 or more")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Matching:
@@ -61,6 +65,7 @@ def analyse(
     detection: Detection | None = None,
     threshold: float = 0.5,
     matching: Matching | None = None,
+    truth: Path | None = None,
     tell: Tell = lambda task, step, share: None,
 ) -> Report | None:
     """Write the report of shard sets; find the objects in them first if a detector is named.
@@ -76,6 +81,7 @@ def analyse(
         detection: how objects are found; None: they are not.
         threshold: least score of an object that counts in figures and page.
         matching: compare stretches of one duration; None: all of every video.
+        truth: CSV file of true cuts (`read_true_cuts`), by which cut detectors are scored.
         tell: told of progress.
 
     Returns:
@@ -84,10 +90,12 @@ def analyse(
     Raises:
         WtoursError: whatever is wrong with what was named.
     """
+    check_threshold(threshold)
     opened = open_groups(groups)
     sets = [one for group in opened for one in group.sets] if opened else open_shards(*shards)
     of_groups = videos_to_groups(opened) if opened else None
     told_domains = parse_domains(domains, [group.name for group in opened])
+    cuts = _compare_cuts(sets, truth)
     objects = None if detection is None else _find(sets, detection, out, tell)
     if detection is not None and not _is_first():
         return None
@@ -103,7 +111,13 @@ def analyse(
         tables=tables,
         words=words,
         domains=told_domains,
-        further=_further(sets, tables, objects, of_groups),
+        uncertainty=resample(
+            tables,
+            detections=None if objects is None else objects.detections,
+            looked=None if objects is None else objects.looked,
+            groups=of_groups,
+        ),
+        cuts=cuts,
         progress=lambda step, share: tell("analysing", step, share),
     )
 
@@ -122,8 +136,6 @@ def _find(sets: Sequence[ShardSet], detection: Detection, out: Path, tell: Tell)
         dtype=detection.dtype,
         compile=detection.compile,
     )
-    if detection.batch < 1:
-        raise WtoursError(f"the batch is {detection.batch}", remedy="give 1 or more")
     return find_objects(
         sets,
         detector,
@@ -165,19 +177,10 @@ def _match(
     return matched.tables, objects, matched.words
 
 
-def _further(
-    sets: Sequence[ShardSet],
-    tables: Tables,
-    objects: "Objects | None",
-    groups: Mapping[str, str] | None,
-) -> dict[str, pd.DataFrame]:
-    """Return the tables that stand beside the page and are not in its figures."""
-    return {
-        "intervals": bootstrap_intervals(
-            tables,
-            detections=None if objects is None else objects.detections,
-            looked=None if objects is None else objects.looked,
-            groups=groups,
-        ),
-        "agreement": detector_agreement(frames_by_detector(read_cuts(sets))),
-    }
+def _compare_cuts(sets: Sequence[ShardSet], truth: Path | None) -> CutComparison:
+    """Compare cut detectors on the whole videos, whatever part of them is told elsewhere."""
+    return compare_cuts(
+        frames_by_detector(read_cuts(sets)),
+        {video.name: video.duration_s for one in sets for video in one.videos},
+        truth=None if truth is None else read_true_cuts(truth),
+    )
