@@ -102,7 +102,7 @@ def test_objects_of_real_videos_are_counted_in_full_size(media: Path, tmp_path: 
         videos=[media],
     )
     assert report is not None
-    assert report.summary["looked"].tolist() == report.summary["ticks"].tolist() == [7]
+    assert report.summary["looked"].tolist() == report.summary["ticks"].tolist() == [8]
     page = report.page.read_text(encoding="utf-8")
     assert "Boxes of yolox_nano (onnx, weights " in page
     assert "those of the videos, at their full size" in page
