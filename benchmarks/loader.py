@@ -25,6 +25,7 @@ from dora.data.augment import draw_clip
 from dora.data.clips import ClipTable
 from dora.data.description import find_shard_clips
 from dora.data.loader import ClipLoader
+from dora.data.placing import place_rows
 from dora.data.reading import one_thread, read_frames
 from dora.data.stream import ClipOrder
 from dora.presets import named_preset
@@ -69,7 +70,7 @@ def compare(
         return plain_clips(shards, clips, order, run)
 
     assert_same_views(loaded(0), plain())
-    picture = read_frames(shards[0], [0]).shape[1:3]
+    picture = read_frames(place_rows(shards[0], [0])).shape[1:3]
     sources: dict[str, tuple[int, Source]] = {
         "plain": (1, plain),
         "loader, in process": (1, lambda: loaded(0)),
@@ -99,7 +100,7 @@ def plain_clips(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the same clips with torchvision's and Pillow's operations, one picture at a time."""
     for position, (set_number, rows) in enumerate(clip_rows(clips, order)):
-        frames = read_frames(shards[set_number], rows.tolist())
+        frames = read_frames(place_rows(shards[set_number], rows.tolist()))
         draws = draw_clip(
             run.augment,
             seed=order.seed,
@@ -116,7 +117,7 @@ def decoded(
 ) -> Iterator[np.ndarray]:
     """Yield the frames of the same clips: reading, checksum and decoding, the floor."""
     for set_number, rows in clip_rows(clips, order):
-        yield read_frames(shards[set_number], rows.tolist())
+        yield read_frames(place_rows(shards[set_number], rows.tolist()))
 
 
 def clip_rows(clips: ClipTable, order: ClipOrder) -> Iterator[tuple[int, np.ndarray]]:

@@ -23,7 +23,10 @@ from dora.config import AugmentConfig
 from dora.data.augment import ClipViews
 from dora.data.clips import ClipTable
 from dora.data.colours import normalise
-from dora.data.reading import ClipPlace, ClipReader, Fault
+from dora.data.places import ClipPlace
+from dora.data.placing import clip_rows, place_clips
+from dora.data.reading import ClipReader, Fault
+from dora.data.staging import StagedPlaces
 from dora.data.stream import ClipOrder, share_of_rank
 from dora.data.views import Views
 from dora.data.workers import interrupts_held, start_worker, worker_context
@@ -31,26 +34,6 @@ from dora.errors import DoraError
 from wtours.shards import ShardSet
 
 SHARED_MEMORY = Path("/dev/shm")
-
-
-class _Places:
-    """Places of the clips of a rank, step after step; read by the loader's main process."""
-
-    def __init__(self, loader: "ClipLoader") -> None:
-        self.loader = loader
-
-    def __iter__(self) -> Iterator[ClipPlace]:
-        loader = self.loader
-        for step in range(loader.start_step, loader.stop_step):
-            numbers, positions = (
-                share_of_rank(values, rank=loader.rank, world=loader.world)
-                for values in loader.order.clips_of_step(step)
-            )
-            for number, position in zip(numbers, positions, strict=True):
-                set_number, rows = loader.clips.rows(int(number))
-                yield ClipPlace(
-                    position=int(position), set_number=set_number, rows=tuple(rows.tolist())
-                )
 
 
 class ClipLoader:
@@ -63,7 +46,7 @@ class ClipLoader:
     doing under `if __name__ == "__main__"`.
 
     Memory: each worker keeps at most `prefetch` clips of `clip_bytes` ready, in shared memory, and
-    20 bytes for each row of the index.
+    this process 20 bytes for each row of the indices; workers hold no index.
 
     Args:
         shards: the shard sets that `clips` was made from, in its order.
@@ -95,6 +78,7 @@ class ClipLoader:
         stop_step: int,
         device: torch.device | None = None,
     ) -> None:
+        self.shards = tuple(shards)
         self.clips = clips
         self.order = order
         self.rank = rank
@@ -105,7 +89,7 @@ class ClipLoader:
         first = np.arange(order.batch_clips)
         self.batch_clips = len(share_of_rank(first, rank=rank, world=world))
         self.clip_bytes = clip_bytes(augment, frames=clips.frames)
-        self.reader = ClipReader(shards, augment, seed=order.seed)
+        self.reader = ClipReader(augment, seed=order.seed)
         self.workers = workers
         self.prefetch = self._prefetch() if workers else None
 
@@ -119,13 +103,27 @@ class ClipLoader:
             ShardError: a picture was altered.
             DoraError: a picture does not fit, or a worker was ended from outside.
         """
-        clips = self._read_clips()
-        for _ in range(len(self)):
-            yield self._collate([next(clips) for _ in range(self.batch_clips)])
+        with StagedPlaces(
+            self._places(), self.shards, processes=self.world, told=self.rank == 0
+        ) as places:
+            clips = self._read_clips(places)
+            for _ in range(len(self)):
+                yield self._collate([next(clips) for _ in range(self.batch_clips)])
 
-    def _read_clips(self) -> Iterator[ClipViews]:
+    def _places(self) -> Iterator[ClipPlace]:
+        """Yield where the clips of this rank are, step after step."""
+        for step in range(self.start_step, self.stop_step):
+            numbers, positions = (
+                share_of_rank(values, rank=self.rank, world=self.world)
+                for values in self.order.clips_of_step(step)
+            )
+            sets, rows = clip_rows(self.clips, numbers)
+            yield from place_clips(self.shards, sets, rows, positions)
+
+    def _read_clips(self, places: StagedPlaces) -> Iterator[ClipViews]:
         try:
-            for result in self._results():
+            for result in self._results(places):
+                places.delivered()
                 if isinstance(result, Fault):
                     raise result.error()
                 yield result
@@ -140,21 +138,22 @@ class ClipLoader:
                 remedy="it may have been out of memory: lower data.workers, and start again",
             ) from fault
 
-    def _results(self) -> Iterator[ClipViews | Fault]:
-        if self.workers:
-            self._load_places()
+    def _results(self, places: StagedPlaces) -> Iterator[ClipViews | Fault]:
+        places.prepare(1 if self.prefetch is None else self.prefetch * self.workers)
         with warnings.catch_warnings():
             # More workers than cores is the user's choice.
             warnings.filterwarnings("ignore", message="This DataLoader will create")
             loader: DataLoader[ClipViews | Fault] = DataLoader(
                 self.reader,
                 batch_size=None,
-                sampler=_Places(self),
+                sampler=places,
                 num_workers=self.workers,
                 collate_fn=_unchanged,
                 prefetch_factor=self.prefetch,
                 multiprocessing_context=worker_context() if self.workers else None,
                 worker_init_fn=start_worker,
+                # Workers stay when places end for now, because the cache must first give up tars.
+                persistent_workers=self.workers > 0,
                 # Its own, for a number is drawn from it that the run's state must not lack.
                 generator=torch.Generator(),
             )
@@ -165,16 +164,8 @@ class ClipLoader:
         yield from started
         del started  # it would keep them in shared memory
         yield from results
-
-    def _load_places(self) -> None:
-        """Read a picture of every set, so that workers get the table of places and not its file.
-
-        Each would else read the index by itself, for which pyarrow imports pandas: 1.5 s.
-        """
-        for number, shard_set in enumerate(self.reader.shards):
-            first = self.clips.first_rows[self.clips.sets == number]
-            if len(first):
-                shard_set.read_jpeg(int(first[0]))
+        while not places.finished:
+            yield from loader
 
     def _collate(self, clips: list[ClipViews]) -> Views:
         positions = torch.tensor([clip.position for clip in clips])

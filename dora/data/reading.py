@@ -1,7 +1,7 @@
-"""Reads one clip: rows of a shard set to pictures to views, in whatever process."""
+"""Reads one clip: places of its pictures to pictures to views, in whatever process."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,17 +13,9 @@ from torch.utils.data import Dataset
 
 from dora.config import AugmentConfig
 from dora.data.augment import ClipViews, augment_clip, draw_clip
+from dora.data.places import ClipPlace, FramePlace, OpenFiles, read_bytes
 from dora.errors import DoraError
-from wtours.shards import ShardError, ShardSet
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClipPlace:
-    """Where one clip is and what number it has: all that a worker is told."""
-
-    position: int
-    set_number: int
-    rows: tuple[int, ...]
+from wtours.shards import ShardError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,15 +37,14 @@ class ClipReader(Dataset[ClipViews | Fault]):
     """Reads and augments one clip: a pure function of its place and the run's seed.
 
     Args:
-        shards: the shard sets, in the order of the clip table.
         augment: how views are made.
         seed: the run's seed.
     """
 
-    def __init__(self, shards: Sequence[ShardSet], augment: AugmentConfig, *, seed: int) -> None:
-        self.shards = tuple(shards)
+    def __init__(self, augment: AugmentConfig, *, seed: int) -> None:
         self.augment = augment
         self.seed = seed
+        self.files = OpenFiles()
 
     def __getitem__(self, place: ClipPlace) -> ClipViews | Fault:
         try:
@@ -70,8 +61,7 @@ class ClipReader(Dataset[ClipViews | Fault]):
             ShardError: a picture was altered.
             DoraError: a picture cannot be decoded, or is too small for the first crop.
         """
-        shard_set = self.shards[place.set_number]
-        frames = read_frames(shard_set, place.rows)
+        frames = read_frames(place, self.files)
         draws = draw_clip(
             self.augment,
             seed=self.seed,
@@ -83,8 +73,8 @@ class ClipReader(Dataset[ClipViews | Fault]):
         return augment_clip(frames, self.augment, draws, position=place.position)
 
 
-def read_frames(shard_set: ShardSet, rows: Sequence[int]) -> NDArray[np.uint8]:
-    """Return the pictures of some rows of one video's index, (T, H, W, 3) uint8.
+def read_frames(place: ClipPlace, files: OpenFiles | None = None) -> NDArray[np.uint8]:
+    """Return the pictures of a clip, (T, H, W, 3) uint8.
 
     Pillow decodes, because it has libjpeg-turbo (1.8 ms for 910x512; OpenCV and torchvision, whose
     decoder is deprecated, 1.3 ms) and is no video library.
@@ -94,22 +84,22 @@ def read_frames(shard_set: ShardSet, rows: Sequence[int]) -> NDArray[np.uint8]:
         DoraError: a picture cannot be decoded, or has another size than those before it.
     """
     frames: list[NDArray[np.uint8]] = []
-    for row in rows:
-        jpeg = shard_set.read_jpeg(row)
+    for frame, row in zip(place.frames, place.rows, strict=True):
+        jpeg = read_bytes(frame, files)
         try:
             picture = JpegImageFile(io.BytesIO(jpeg))
             pixels = np.asarray(picture.convert("RGB"))
         except (OSError, SyntaxError) as fault:
-            raise _bad_picture(shard_set, row, f"cannot be decoded ({fault})") from fault
+            raise _bad_picture(frame, row, f"cannot be decoded ({fault})") from fault
         if frames and pixels.shape != frames[0].shape:
-            raise _bad_picture(shard_set, row, "has another size than its neighbours")
+            raise _bad_picture(frame, row, "has another size than its neighbours")
         frames.append(pixels)
     return np.stack(frames)
 
 
-def _bad_picture(shard_set: ShardSet, row: int, fault: str) -> DoraError:
+def _bad_picture(frame: FramePlace, row: int, fault: str) -> DoraError:
     return DoraError(
-        f"{shard_set.folder}: the picture of row {row} {fault}",
+        f"{frame.path}: the picture of row {row} {fault}",
         remedy="make the set again with `wtours shard --replace`",
     )
 

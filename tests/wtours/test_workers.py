@@ -47,7 +47,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("workers", [2, 3])
+@pytest.mark.parametrize("workers", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_any_number_of_workers_gives_the_same_bytes(
     walk: Path, tmp_path: Path, once: dict[str, bytes], workers: int
 ) -> None:
@@ -70,9 +70,9 @@ def test_any_number_of_cores_gives_the_same_bytes(
     walk: Path, tmp_path: Path, once: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, cores: int
 ) -> None:
     """With several, pictures are made in a thread beside the decoder's."""
-    from wtours import shard as sharding
+    from wtours import shard_rounds
 
-    monkeypatch.setattr(sharding, "usable_cores", lambda: cores)
+    monkeypatch.setattr(shard_rounds, "usable_cores", lambda: cores)
     shard_videos([walk], out=tmp_path, settings=SETTINGS)
     assert content(tmp_path / "walk") == once
 
@@ -100,9 +100,9 @@ def test_next_run_does_only_what_is_missing(
     done: int,
 ) -> None:
     """Stopped in every stretch, by Ctrl-C."""
-    from wtours import shard as sharding
+    from wtours import shard_rounds
 
-    do, begun = sharding.do_portion, list[int]()
+    do, begun = shard_rounds.do_portion, list[int]()
 
     def stopping(task: object, told: Callable[[float], None]) -> None:
         number = task.number  # type: ignore[attr-defined]
@@ -112,14 +112,16 @@ def test_next_run_does_only_what_is_missing(
         do(task, told)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(sharding, "do_portion", stopping)
+        patch.setattr(shard_rounds, "do_portion", stopping)
         with pytest.raises(KeyboardInterrupt):
             shard_videos([walk], out=tmp_path, settings=SETTINGS, workers=1)
     assert not (tmp_path / "walk").exists()
     assert (tmp_path / ".walk.partial").exists() is (done > 0)
     begun.clear()
     with monkeypatch.context() as patch:
-        patch.setattr(sharding, "do_portion", lambda task, told: (begun.append(0), do(task, told)))
+        patch.setattr(
+            shard_rounds, "do_portion", lambda task, told: (begun.append(0), do(task, told))
+        )
         shard_videos([walk], out=tmp_path, settings=SETTINGS, workers=1)
     assert len(begun) == 6 - done
     assert content(tmp_path / "walk") == once
