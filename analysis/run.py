@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import pandas as pd
-
+from analysis.counting import check_threshold
+from analysis.cut_comparison import CutComparison, compare_cuts
 from analysis.cuts import frames_by_detector, read_cuts
 from analysis.durations import Part, match_duration
 from analysis.groups import open_groups, parse_domains, videos_to_groups
 from analysis.report import Report, write_report
-from analysis.statistics.cut_agreement import detector_agreement
-from analysis.statistics.intervals import bootstrap_intervals
 from analysis.tables import Tables, read_tables
+from analysis.true_cuts import read_true_cuts
+from analysis.uncertainty import resample
 from wtours import WtoursError, open_shards
 from wtours.shards import ShardError, ShardSet
 
@@ -46,6 +46,10 @@ class Detection:
     batch: int = 8
     """Pictures at a time."""
 
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise WtoursError(f"the batch is {self.batch}", remedy="give 1 or more")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Matching:
@@ -69,6 +73,7 @@ def analyse(
     videos: Sequence[Path] = (),
     threshold: float = 0.5,
     matching: Matching | None = None,
+    truth: Path | None = None,
     tell: Tell = lambda task, step, share: None,
 ) -> Report | None:
     """Write the report of shard sets; find the objects in them first if a detector is named.
@@ -87,6 +92,7 @@ def analyse(
         videos: those that the sets were made from, or folders of them; known by their SHA-256.
         threshold: least score of an object that counts in figures and page.
         matching: compare stretches of one duration; None: all of every video.
+        truth: CSV file of true cuts (`read_true_cuts`), by which cut detectors are scored.
         tell: told of progress.
 
     Returns:
@@ -96,6 +102,7 @@ def analyse(
         WtoursError: whatever is wrong with what was named.
     """
     _require_use_of(videos, detection, source, shots)
+    check_threshold(threshold)
     opened = open_groups(groups)
     sets = [one for group in opened for one in group.sets] if opened else _open(shards, source)
     of_groups = videos_to_groups(opened) if opened else None
@@ -103,14 +110,18 @@ def analyse(
     needed = source == "videos" or shots is not None
     sources = _sources(videos, sets, tell) if needed else None
     network = None if shots is None else _open_network(shots, detection)
+    known = None if truth is None else read_true_cuts(truth)
+    cuts = frames_by_detector(read_cuts(sets))
+    # What is wrong with true cuts is said before anything is written; the network may have others.
+    compared = None if network is not None else _compare_cuts(sets, cuts, known)
     objects = None
     if detection is not None:
         objects = _find(sets, detection, out, sources if source == "videos" else None, tell)
     if detection is not None and not _is_first():
         return None
-    cuts = frames_by_detector(read_cuts(sets))
     if network is not None and sources is not None:
-        cuts |= _find_cuts(sets, network, out, sources, tell)
+        found = _find_cuts(sets, network, out, sources, tell)
+        compared = _compare_cuts(sets, {**cuts, **found}, known)
     tables, words = read_tables(sets), tuple[str, ...]()
     if matching is not None:
         tables, objects, words = _match(tables, objects, of_groups, matching)
@@ -123,7 +134,13 @@ def analyse(
         tables=tables,
         words=words,
         domains=told_domains,
-        further=_further(cuts, tables, objects, of_groups),
+        uncertainty=resample(
+            tables,
+            detections=None if objects is None else objects.detections,
+            looked=None if objects is None else objects.looked,
+            groups=of_groups,
+        ),
+        cuts=compared,
         progress=lambda step, share: tell("analysing", step, share),
     )
 
@@ -264,19 +281,11 @@ def _match(
     return matched.tables, objects, matched.words
 
 
-def _further(
+def _compare_cuts(
+    sets: Sequence[ShardSet],
     cuts: Mapping[str, Mapping[str, Sequence[int]]],
-    tables: Tables,
-    objects: "Objects | None",
-    groups: Mapping[str, str] | None,
-) -> dict[str, pd.DataFrame]:
-    """Return the tables that stand beside the page and are not in its figures."""
-    return {
-        "intervals": bootstrap_intervals(
-            tables,
-            detections=None if objects is None else objects.detections,
-            looked=None if objects is None else objects.looked,
-            groups=groups,
-        ),
-        "agreement": detector_agreement(cuts),
-    }
+    truth: Mapping[str, Sequence[int]] | None,
+) -> CutComparison:
+    """Compare cut detectors on the whole videos, whatever part of them is told elsewhere."""
+    lengths_s = {video.name: video.duration_s for one in sets for video in one.videos}
+    return compare_cuts(cuts, lengths_s, truth=truth)

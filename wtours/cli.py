@@ -52,6 +52,7 @@ def analyze(
     duration_s: float | None = None,
     part: Literal["first", "random"] = "first",
     seed: int = 0,
+    truth: Path | None = None,
     download: Literal["detic"] | None = None,
 ) -> None:
     """Write lightness over time, objects and shots as tables, figures and one page.
@@ -85,6 +86,7 @@ def analyze(
         duration_s: of so many seconds instead.
         part: which part of each video is compared, its beginning or one drawn at random.
         seed: of that draw.
+        truth: CSV file of true cuts (video,frame), by which cut detectors are scored.
         download: fetch the weights of a detector into data/weights, and do nothing else.
     """
     from analysis.detectors.weights import download_detic
@@ -125,6 +127,7 @@ def analyze(
             matching=Matching(duration_s=duration_s, part=part, seed=seed)
             if match_duration or duration_s is not None
             else None,
+            truth=truth,
             tell=lambda task, step, share: advance(task, share, 1.0, step),
         )
     if report is not None:

@@ -43,7 +43,8 @@ def test_groups_take_the_place_of_shards(sets: Path, tmp_path: Path) -> None:
     of_groups = table(tmp_path / "out", "groups")
     assert of_groups["group"].tolist() == ["A", "B"]
     assert of_groups["domain"].fillna("").tolist() == ["", "walks"]
-    assert set(table(tmp_path / "out", "intervals")["group"]) == {"A", "B"}
+    assert set(table(tmp_path / "out", "intervals")["video"]) == {"one", "two"}
+    assert set(table(tmp_path / "out", "group_intervals")["group"]) == {"A", "B"}
 
 
 def test_stretches_of_one_duration_are_compared(sets: Path, tmp_path: Path) -> None:
@@ -106,6 +107,14 @@ def test_objects_of_real_videos_are_counted_in_full_size(media: Path, tmp_path: 
     assert "Boxes of yolox_nano (onnx, weights " in page
     assert "those of the videos, at their full size" in page
     assert table(tmp_path / "out", "detections")["x1"].max() > 128 * 768 / 432
+
+
+def test_true_cuts_are_looked_at_before_anything_is_written(sets: Path, tmp_path: Path) -> None:
+    truth = tmp_path / "cuts.csv"
+    truth.write_text("video,frame\none,2\n")
+    with pytest.raises(WtoursError, match="true cuts of one, but its shards keep no scores"):
+        analyse(tmp_path / "out", shards=[sets], truth=truth)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.media
