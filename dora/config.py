@@ -319,6 +319,10 @@ class DataConfig:
     """Clips of one optimiser step, over all processes (row 27)."""
     workers: int = 4
     """Processes that read and crop frames, for each training process."""
+    on_bad_frame: Literal["error", "skip"] = "error"
+    """A damaged picture ends the run, or the nearest good one of its clip takes its place."""
+    decoder: Literal["turbo", "gpu"] = "turbo"
+    """JPEGs are decoded by the processes that read, or on the GPU by nvJPEG."""
 
     def __post_init__(self) -> None:
         _require_at_least(1, data__batch_clips=self.batch_clips)

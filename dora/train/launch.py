@@ -76,6 +76,8 @@ def launch(
             start_step=trainer.step,
             stop_step=schedules.steps,
             device=device,
+            on_bad_frame=config.data.on_bad_frame,
+            decoder=config.data.decoder,
         )
         first = rank() == 0
         if first:

@@ -21,6 +21,8 @@ from dora.train.trainer import StepRecord, Trainer, run_steps
 from dora.whole_file import whole_file
 
 CONFIG_FILE = "config.json"
+FREE_OPTIONS = ("data.workers", "data.on_bad_frame", "data.decoder")
+"""May differ when a run goes on: batches are the same, but for damaged pictures and rounding."""
 SPEED_STEPS = 20
 """The shown speed is that of the last so many steps."""
 
@@ -43,7 +45,7 @@ def earlier_checkpoint(out: Path, config: RunConfig, *, data: str) -> Checkpoint
 
     Args:
         out: the run's folder.
-        config: what is asked for now; the number of workers may differ, as it changes nothing.
+        config: what is asked for now; how clips are read may differ (`FREE_OPTIONS`).
         data: digest of the clips at hand.
 
     Raises:
@@ -53,7 +55,7 @@ def earlier_checkpoint(out: Path, config: RunConfig, *, data: str) -> Checkpoint
     if not path.is_file():
         return None
     found = load_checkpoint(path)
-    differing = [d for d in differences(config, found.config) if not d.startswith("data.workers")]
+    differing = [d for d in differences(config, found.config) if not d.startswith(FREE_OPTIONS)]
     if differing:
         raise DoraError(
             f"{out} holds a run with other options; asked for are {'; '.join(differing)}",

@@ -24,6 +24,8 @@ NO_EFFECT = {
     "save_every.unit": "as its length",
     "precision": "of a GPU; test_precision",
     "data.workers": "test_loader: as many as there are, the batches are the same",
+    "data.on_bad_frame": "test_bad_frames: of damaged pictures alone",
+    "data.decoder": "test_device_jpeg: pixels differ by rounding, and a CPU has one decoder",
 }
 """Options that are to change no figure, and why."""
 
