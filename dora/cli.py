@@ -46,7 +46,7 @@ app.register_install_completion_command()
 @app.command
 def train(
     *,
-    shards: Annotated[list[Path], Parameter(consume_multiple=True)] = [SHARDS],  # noqa: B006
+    shards: Annotated[list[str], Parameter(consume_multiple=True)] = [str(SHARDS)],  # noqa: B006
     preset: Literal["dora", "released", "paper", "smoke"] = "dora",
     out: Path | None = None,
     epochs: int | None = None,
@@ -63,7 +63,7 @@ def train(
     Several processes: `torchrun --nproc-per-node 8 -m dora train ...`.
 
     Args:
-        shards: shard sets, or folders of them.
+        shards: shard sets, folders of them, patterns, or addresses such as s3://bucket/shards.
         preset: the named run to start from; `smoke` takes a CPU minutes.
         out: the run's folder; runs/PRESET if not given.
         epochs: number of epochs.
@@ -76,6 +76,7 @@ def train(
         dry_run: say what the run would do, and stop.
     """
     from dora.config_text import with_settings
+    from dora.data.staging import shard_cache
     from dora.data.workers import start_server
     from dora.presets import named_preset
     from wtours.shards import open_shards
@@ -89,7 +90,7 @@ def train(
     }
     given = [f"{name}={value}" for name, value in asked.items() if value is not None]
     config = with_settings(named_preset(preset), [*given, *settings])
-    sets = open_shards(*shards)
+    sets = open_shards(*shards, cache=shard_cache(config.data))
     if config.data.workers and not dry_run:
         start_server()  # before this process has its own seconds of imports
 

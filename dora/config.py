@@ -323,10 +323,15 @@ class DataConfig:
     """A damaged picture ends the run, or the nearest good one of its clip takes its place."""
     decoder: Literal["turbo", "gpu"] = "turbo"
     """JPEGs are decoded by the processes that read, or on the GPU by nvJPEG."""
+    cache: str | None = None
+    """Folder for tars of shard sets at addresses; None: in the user's cache folder."""
+    cache_gb: float = 50.0
+    """Largest size of all tars in it, in units of 10^9 bytes."""
 
     def __post_init__(self) -> None:
         _require_at_least(1, data__batch_clips=self.batch_clips)
         _require_at_least(0, data__workers=self.workers)
+        _require_positive(data__cache_gb=self.cache_gb)
         _require(
             self.clips_per_epoch == "all" or self.clips_per_epoch >= self.batch_clips,
             f"an epoch of {self.clips_per_epoch} clips holds no batch of {self.batch_clips}",

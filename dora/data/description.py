@@ -30,7 +30,7 @@ def read_index(shard_set: ShardSet) -> SetIndex:
     videos = table["video"].combine_chunks()
     names = videos.dictionary.to_pylist() if len(table) else []
     return SetIndex(
-        name=str(shard_set.folder),
+        name=shard_set.address,
         videos=_to_numpy(videos.indices) if len(table) else np.empty(0, dtype=np.int32),
         ticks=_to_numpy(table["tick"].combine_chunks()),
         segments=_to_numpy(table["segment"].combine_chunks()),

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from dora.data.places import ClipPlace
 from dora.data.reading import DrawnClip, EncodedClip
 from dora.data.resampling import bilinear_taps, resample
 
@@ -23,7 +22,7 @@ def decode_clips(
     *,
     px: int,
     device: torch.device,
-    read: Callable[[ClipPlace], DrawnClip],
+    decode: Callable[[EncodedClip], DrawnClip],
 ) -> list[DrawnClip]:
     """Return clips with their first crops on the device.
 
@@ -31,12 +30,11 @@ def decode_clips(
         clips: as workers hand them over.
         px: side of the first crop.
         device: which decodes.
-        read: reads a clip by the processor; asked where the device cannot decode a batch, because
+        decode: decodes a clip by the processor; asked where the device cannot decode a batch, for
             it names the damaged picture, or has its neighbour take its place.
 
     Raises:
-        ShardError: as `read`.
-        DoraError: as `read`.
+        DoraError: as `decode`.
     """
     jpegs = [jpeg for clip in clips for jpeg in torch.split(clip.jpegs, list(clip.sizes_bytes))]
     try:
@@ -47,7 +45,7 @@ def decode_clips(
             f"note: the GPU cannot decode a batch ({reason}); it is decoded without",
             file=sys.stderr,
         )
-        return [read(clip.place) for clip in clips]
+        return [decode(clip) for clip in clips]
     frames = [len(clip.place.frames) for clip in clips]
     starts = [sum(frames[:number]) for number in range(len(clips))]
     return [

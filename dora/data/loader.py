@@ -35,6 +35,7 @@ from dora.data.reading import (
     OnBadFrame,
     one_thread,
 )
+from dora.data.staging import StagedPlaces
 from dora.data.stream import ClipOrder, share_of_rank
 from dora.data.views import Views
 from dora.data.workers import interrupts_held, start_worker, worker_context
@@ -45,23 +46,6 @@ SHARED_MEMORY = Path("/dev/shm")
 
 Travelling = EncodedClip | DrawnClip | ClipViews
 """What workers hand over: on its way to a GPU, or finished."""
-
-
-class _Places:
-    """Places of the clips of a rank, step after step; read by the loader's main process."""
-
-    def __init__(self, loader: "ClipLoader") -> None:
-        self.loader = loader
-
-    def __iter__(self) -> Iterator[ClipPlace]:
-        loader = self.loader
-        for step in range(loader.start_step, loader.stop_step):
-            numbers, positions = (
-                share_of_rank(values, rank=loader.rank, world=loader.world)
-                for values in loader.order.clips_of_step(step)
-            )
-            sets, rows = clip_rows(loader.clips, numbers)
-            yield from place_clips(loader.shards, sets, rows, positions)
 
 
 class ClipLoader:
@@ -146,13 +130,27 @@ class ClipLoader:
             ShardError: a picture was altered.
             DoraError: a picture does not fit, or a worker was ended from outside.
         """
-        clips = self._read_clips()
-        for _ in range(len(self)):
-            yield self._collate([next(clips) for _ in range(self.batch_clips)])
+        with StagedPlaces(
+            self._places(), self.shards, processes=self.world, told=self.rank == 0
+        ) as places:
+            clips = self._read_clips(places)
+            for _ in range(len(self)):
+                yield self._collate([next(clips) for _ in range(self.batch_clips)])
 
-    def _read_clips(self) -> Iterator[Travelling]:
+    def _places(self) -> Iterator[ClipPlace]:
+        """Yield where the clips of this rank are, step after step."""
+        for step in range(self.start_step, self.stop_step):
+            numbers, positions = (
+                share_of_rank(values, rank=self.rank, world=self.world)
+                for values in self.order.clips_of_step(step)
+            )
+            sets, rows = clip_rows(self.clips, numbers)
+            yield from place_clips(self.shards, sets, rows, positions)
+
+    def _read_clips(self, places: StagedPlaces) -> Iterator[Travelling]:
         try:
-            for result in self._results():
+            for result in self._results(places):
+                places.delivered()
                 if isinstance(result, Fault):
                     raise result.error()
                 yield result
@@ -167,19 +165,22 @@ class ClipLoader:
                 remedy="it may have been out of memory: lower data.workers, and start again",
             ) from fault
 
-    def _results(self) -> Iterator[Travelling | Fault]:
+    def _results(self, places: StagedPlaces) -> Iterator[Travelling | Fault]:
+        places.prepare(1 if self.prefetch is None else self.prefetch * self.workers)
         with warnings.catch_warnings():
             # More workers than cores is the user's choice.
             warnings.filterwarnings("ignore", message="This DataLoader will create")
             loader: DataLoader[Travelling | Fault] = DataLoader(
                 self.reader,
                 batch_size=None,
-                sampler=_Places(self),
+                sampler=places,
                 num_workers=self.workers,
                 collate_fn=self._travelling(),
                 prefetch_factor=self.prefetch,
                 multiprocessing_context=worker_context() if self.workers else None,
                 worker_init_fn=start_worker,
+                # Workers stay when places end for now, because the cache must first give up tars.
+                persistent_workers=self.workers > 0,
                 # Its own, for a number is drawn from it that the run's state must not lack.
                 generator=torch.Generator(),
             )
@@ -190,6 +191,8 @@ class ClipLoader:
         yield from started
         del started  # it would keep them in shared memory
         yield from results
+        while not places.finished:
+            yield from loader
 
     def _travelling(self) -> Callable[[Any], Any]:
         """Return what a worker does with a clip that it has read, before it hands it over."""
@@ -204,7 +207,7 @@ class ClipLoader:
         encoded = [clip for clip in clips if isinstance(clip, EncodedClip)]
         if encoded:
             px = self.augment.first_px
-            drawn = decode_clips(encoded, px=px, device=self.device, read=self.reader.read)
+            drawn = decode_clips(encoded, px=px, device=self.device, decode=self.reader.decode)
             for clip in drawn:  # where the device could not
                 self.bad_frames.tell(clip.replaced)
         if drawn:

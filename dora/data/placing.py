@@ -23,7 +23,7 @@ def clip_rows(
         clips: all clips.
         numbers: (B,) each in [0, len(clips)).
     """
-    assert not len(numbers) or (0 <= numbers.min() and numbers.max() < len(clips))
+    assert not len(numbers) or (numbers.min() >= 0 and numbers.max() < len(clips))
     entries = np.searchsorted(clips.ends, numbers, side="right")
     before = np.where(entries > 0, clips.ends[entries - 1], 0)
     starts = clips.first_rows[entries] + (numbers - before)

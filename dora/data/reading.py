@@ -125,11 +125,9 @@ class ClipReader(Dataset[DrawnClip | EncodedClip | Fault]):
         jpegs, size = self._read_jpegs(place, faults)
         draws = self._draw(place, size)
         first = self._cut(place, jpegs, size, draws, faults)
-        for t in faults:
-            first[t] = first[nearest(t, set(jpegs) - set(faults))]
         return DrawnClip(
             position=place.position,
-            first=first.permute(0, 3, 1, 2),
+            first=first,
             draws=draws,
             replaced=_replaced(place, faults),
         )
@@ -150,6 +148,23 @@ class ClipReader(Dataset[DrawnClip | EncodedClip | Fault]):
             sizes_bytes=tuple(len(jpeg) for jpeg in frames),
             draws=self._draw(place, size),
             replaced=_replaced(place, faults),
+        )
+
+    def decode(self, clip: EncodedClip) -> DrawnClip:
+        """Return a clip of `read_encoded` as `read` does, from the JPEGs that it carries.
+
+        Raises:
+            DoraError: a picture cannot be decoded.
+        """
+        place, faults = clip.place, Faults()
+        pieces = torch.split(clip.jpegs, list(clip.sizes_bytes))
+        jpegs = {t: piece.numpy().tobytes() for t, piece in enumerate(pieces)}
+        first = self._cut(place, jpegs, picture_size(jpegs[0]), clip.draws, faults)
+        return DrawnClip(
+            position=place.position,
+            first=first,
+            draws=clip.draws,
+            replaced=clip.replaced + _replaced(place, faults),
         )
 
     def _draw(self, place: ClipPlace, size: tuple[int, int]) -> ClipDraws:
@@ -189,7 +204,7 @@ class ClipReader(Dataset[DrawnClip | EncodedClip | Fault]):
         draws: ClipDraws,
         faults: Faults,
     ) -> Tensor:
-        """Return (T, S, S, 3) uint8, the first crops of the frames that are good."""
+        """Return (T, 3, S, S) uint8, the first crops; good ones in the place of those at fault."""
         px = self.augment.first_px
         first = torch.empty((len(place.frames), px, px, 3), dtype=torch.uint8)
         if self._buffer.size < 3 * size[0] * size[1]:
@@ -203,7 +218,9 @@ class ClipReader(Dataset[DrawnClip | EncodedClip | Fault]):
                 first[t] = crop[0].permute(1, 2, 0)
         if len(faults) == len(place.frames):
             raise _no_good_frame(place, faults)
-        return first
+        for t in faults:
+            first[t] = first[nearest(t, set(jpegs) - set(faults))]
+        return first.permute(0, 3, 1, 2)
 
     def _note(
         self,

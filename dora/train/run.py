@@ -21,8 +21,8 @@ from dora.train.trainer import StepRecord, Trainer, run_steps
 from dora.whole_file import whole_file
 
 CONFIG_FILE = "config.json"
-FREE_OPTIONS = ("data.workers", "data.on_bad_frame", "data.decoder")
-"""May differ when a run goes on: batches are the same, but for damaged pictures and rounding."""
+FREE_OPTIONS = ("data.workers", "data.cache", "data.on_bad_frame", "data.decoder")
+"""Options that change no batch, but for damaged pictures and rounding: a run may go on so."""
 SPEED_STEPS = 20
 """The shown speed is that of the last so many steps."""
 
@@ -45,7 +45,7 @@ def earlier_checkpoint(out: Path, config: RunConfig, *, data: str) -> Checkpoint
 
     Args:
         out: the run's folder.
-        config: what is asked for now; how clips are read may differ (`FREE_OPTIONS`).
+        config: what is asked for now; `FREE_OPTIONS` may differ.
         data: digest of the clips at hand.
 
     Raises:

@@ -63,7 +63,7 @@ def read(places: list[ClipPlace]) -> list[EncodedClip]:
 
 def decoded(clips: list[EncodedClip], device: torch.device) -> list[DrawnClip]:
     reader = ClipReader(AUGMENT, seed=0, on_bad_frame="skip")
-    return decode_clips(clips, px=AUGMENT.first_px, device=device, read=reader.read)
+    return decode_clips(clips, px=AUGMENT.first_px, device=device, decode=reader.decode)
 
 
 def assert_near(found: list[DrawnClip], places: list[ClipPlace], *, mean: float) -> None:
