@@ -21,7 +21,7 @@ from torch import Tensor
 from benchmarks.measure import spread
 from benchmarks.record import options_of, write_record
 from dora.config import RunConfig
-from dora.data.augment import draw_clip
+from dora.data.clip_draws import draw_clip
 from dora.data.clips import ClipTable
 from dora.data.description import find_shard_clips
 from dora.data.loader import ClipLoader
@@ -29,7 +29,7 @@ from dora.data.placing import place_rows
 from dora.data.reading import one_thread, read_frames
 from dora.data.stream import ClipOrder
 from dora.presets import named_preset
-from tests.references.plain_views import plain_views
+from tests.references.plain_views import plain_first, plain_views
 from tests.shard_making import make_shard_set
 from wtours.shards import ShardSet, open_shards
 
@@ -109,7 +109,7 @@ def plain_clips(
             height=frames.shape[1],
             width=frames.shape[2],
         )
-        yield plain_views(frames, run.augment, draws)
+        yield plain_views(plain_first(frames, run.augment, draws), run.augment, draws)
 
 
 def decoded(
@@ -130,11 +130,14 @@ def clip_rows(clips: ClipTable, order: ClipOrder) -> Iterator[tuple[int, np.ndar
 def assert_same_views(
     ours: Iterator[tuple[Tensor, Tensor]], theirs: Iterator[tuple[Tensor, Tensor]]
 ) -> None:
-    """Stop if the first three clips differ by more than a level of hue here and there."""
+    """Stop if the first three clips differ by more than a level or two of hue here and there.
+
+    Where pictures are so large that they are decoded smaller, they differ more; the mean is small.
+    """
     for one, other in islice(zip(ours, theirs, strict=False), 3):
         for mine, plain in zip(one, other, strict=True):
             levels = (mine - plain).abs() * 0.225 * 255
-            assert (levels > 1.1).float().mean() < 5e-3, "other views than the plain chain's"
+            assert levels.mean() < 3, "other views than the plain chain's"
 
 
 Source = Callable[[], Iterator[object]]

@@ -113,9 +113,10 @@ def train(
     elif place.rank == 0:
         from dora.data.description import describe_run
 
-        _say_what_is_ahead(
-            config, describe_run(config, sets, processes=place.world_size), where=chosen
+        described = describe_run(
+            config, sets, processes=place.world_size, on_gpu=chosen.type == "cuda"
         )
+        _say_what_is_ahead(config, described, where=chosen)
 
 
 def _say_what_is_ahead(

@@ -352,6 +352,10 @@ class DataConfig:
 
     Without names, all clips alike; with them, clips that no name matches are left out.
     """
+    on_bad_frame: Literal["error", "skip"] = "error"
+    """A damaged picture ends the run, or the nearest good one of its clip takes its place."""
+    decoder: Literal["turbo", "gpu"] = "turbo"
+    """JPEGs are decoded by the processes that read, or on the GPU by nvJPEG."""
     cache: str | None = None
     """Folder for tars of shard sets at addresses; None: in the user's cache folder."""
     cache_gb: float = 50.0

@@ -195,6 +195,7 @@ def describe_data(
     order: ClipOrder,
     *,
     processes: int = 1,
+    on_gpu: bool = False,
 ) -> DataDescription:
     """Return what a run will see of its shards.
 
@@ -204,13 +205,14 @@ def describe_data(
         clips: all clips.
         order: which clips each step takes.
         processes: those that train.
+        on_gpu: whether views are made there, so that only first crops travel.
     """
     data = config.data
     videos = [video for shard_set in shards for video in shard_set.videos]
     taken = order.steps_per_epoch * order.batch_clips
     batches = 1 + (BATCHES_AHEAD if data.workers else 0)
     blocks = _describe_blocks(shards, order.blocks) if order.blocks is not None else None
-    clip_size = clip_bytes(config.augment, frames=clips.frames)
+    clip_size = clip_bytes(config.augment, frames=clips.frames, finished=not on_gpu)
     return DataDescription(
         videos=len(videos),
         kept_rates=tuple(sorted({video.kept_rate for video in videos})),
@@ -231,7 +233,11 @@ def describe_data(
 
 
 def describe_run(
-    config: RunConfig, shards: Sequence[ShardSet], *, processes: int = 1
+    config: RunConfig,
+    shards: Sequence[ShardSet],
+    *,
+    processes: int = 1,
+    on_gpu: bool = False,
 ) -> DataDescription:
     """Return the numbers that a run prints at its start, without beginning it.
 
@@ -240,7 +246,8 @@ def describe_run(
         ShardError: an index is missing or is none.
     """
     clips = find_shard_clips(shards, config.clip)
-    return describe_data(config, shards, clips, clip_order(config, clips), processes=processes)
+    order = clip_order(config, clips)
+    return describe_data(config, shards, clips, order, processes=processes, on_gpu=on_gpu)
 
 
 def _describe_mix(order: ClipOrder, *, taken: int) -> tuple[SourceDescription, ...]:

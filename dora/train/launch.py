@@ -94,11 +94,20 @@ def launch(
             start_step=trainer.step,
             stop_step=schedules.steps,
             device=device,
+            on_bad_frame=config.data.on_bad_frame,
+            decoder=config.data.decoder,
         )
         first = rank() == 0
         if first:
             make_folder(out, config)
-            described = describe_data(config, shards, clips, order, processes=world_size())
+            described = describe_data(
+                config,
+                shards,
+                clips,
+                order,
+                processes=world_size(),
+                on_gpu=device.type == "cuda",
+            )
             begins(Beginning(step=trainer.step, total_steps=schedules.steps, data=described))
         return train(trainer, batches, out=out, report=report if first else _silent)
 

@@ -21,8 +21,15 @@ from dora.train.trainer import StepRecord, Trainer, run_steps
 from dora.whole_file import whole_file
 
 CONFIG_FILE = "config.json"
-FREE_OPTIONS = ("data.workers", "data.cache", "data.cache_gb")
-"""Options that change no batch, so that a run may go on with others."""
+FREE_OPTIONS = (
+    "data.workers",
+    "data.cache",
+    "data.cache_gb",
+    "data.on_bad_frame",
+    "data.decoder",
+)
+"""Options that change no batch, but for damaged pictures and rounding: a run may go on with others.
+"""
 SPEED_STEPS = 20
 """The shown speed is that of the last so many steps."""
 

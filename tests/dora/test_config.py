@@ -28,6 +28,8 @@ NO_EFFECT = {
     "data.cache": "where tars are kept; test_staging",
     "data.cache_gb": "as data.cache",
     "data.mix": "of one video; test_mixture, test_stream",
+    "data.on_bad_frame": "test_bad_frames: of damaged pictures alone",
+    "data.decoder": "test_device_jpeg: pixels differ by rounding, and a CPU has one decoder",
 }
 """Options that are to change no figure, and why."""
 
