@@ -1,5 +1,6 @@
 """YOLOX models: preparation and decoding as published, other files refused in a sentence."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,31 @@ def test_yolox_nano_reaches_the_precision_that_is_published(media: Path) -> None
     ap, ap_half = average_precision(found, true)
     assert ap == pytest.approx(0.339, abs=0.01)
     assert ap_half == pytest.approx(0.495, abs=0.01)
+
+
+@pytest.mark.parametrize(("cores", "at_once"), [(1, 1), (2, 2), (4, 4), (9, 4)])
+def test_cores_are_for_several_pictures_at_once(tmp_path: Path, cores: int, at_once: int) -> None:
+    raw = raw_of((9, 0.5, 0.25, 0.0, 0.0, 0.9, 1))
+    model = write_constant_model(tmp_path / "tiny.onnx", raw)
+    detector = open_onnx(model, names=NAMES, device="cpu", cores=cores)
+    assert detector.at_once == at_once
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(detector.detect, [[picture(40, 50)]] * 24))
+    assert all(np.array_equal(one.boxes, found[0][0].boxes) for (one,) in found)
+    assert len(found[0][0]) == 1
+
+
+@pytest.mark.media
+def test_threads_change_no_box(media: Path) -> None:
+    path = next(iter(sorted((media / "coco_val128" / "images").rglob("*.jpg"))))
+    image = np.asarray(Image.open(path).convert("RGB"))
+    one, other = (
+        open_onnx(media / "yolox_nano.onnx", threshold=0.05, cores=cores).detect([image])[0]
+        for cores in (1, 8)
+    )
+    assert len(one) > 0
+    assert np.array_equal(one.boxes, other.boxes)
+    assert np.array_equal(one.scores, other.scores)
 
 
 @pytest.mark.media
