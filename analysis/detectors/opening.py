@@ -102,6 +102,12 @@ def open_detector(
     return open_detectron2(which, weights=weights, names=listed, threshold=threshold, device=device)
 
 
+def file_of(spec: str, weights: Path | None) -> Path | None:
+    """Return the file of a detector's weights that a user named, if one was named."""
+    kind, _, which = spec.partition(":")
+    return Path(which) if kind == "onnx" else weights
+
+
 _UNKNOWN = {
     "detic": (),
     "torchvision": ("vocabulary",),

@@ -278,6 +278,17 @@ def test_a_damaged_file_is_found_and_made_again(walk: ShardSet, tmp_path: Path, 
     assert files[1].read_bytes() == content
 
 
+def test_two_classes_of_one_name_are_told_where_both_were_found(
+    walk: ShardSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Brightness, "names", ("dark", "dark", "never"))
+    with pytest.raises(WtoursError, match=r"classes 0 and 1 were both found, .* called 'dark'"):
+        find_objects([walk], Brightness(least=0), tmp_path)
+    monkeypatch.setattr(Brightness, "names", ("never", "bright", "never"))
+    found = find_objects([walk], Brightness(least=1000), tmp_path)
+    assert found.detections.empty
+
+
 def test_what_was_found_is_read_without_a_detector(walk: ShardSet, tmp_path: Path) -> None:
     assert kept_objects([walk], tmp_path / "out") == ()
     made = [find_objects([walk], Brightness(least=v), tmp_path / "out") for v in (100, 110)]
