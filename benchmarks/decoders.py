@@ -153,6 +153,9 @@ def clip_rows(
         "bare decodes": lambda: [
             decode_jpeg(jpeg, size, buffer=buffer) for clip in jpegs for jpeg in clip
         ],
+        "bare decodes, fresh memory": lambda: [
+            decode_jpeg(jpeg, size) for clip in jpegs for jpeg in clip
+        ],
         "reading: bytes, draws, decodes, first crops": lambda: [reader.read(p) for p in places],
         "draws alone": draws,
         "views on this processor": lambda: [finish_clip(clip, run.augment) for clip in clips],

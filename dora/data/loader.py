@@ -116,7 +116,7 @@ class ClipLoader:
         self.reader = ClipReader(
             augment, seed=order.seed, on_bad_frame=on_bad_frame, decoder=decoder
         )
-        self.bad_frames = BadFrames([str(shard_set.folder) for shard_set in self.shards])
+        self.bad_frames = BadFrames([shard_set.address for shard_set in self.shards])
         self.workers = workers
         self.prefetch = self._prefetch() if workers else None
 
