@@ -85,7 +85,7 @@ class ShownClip:
     """A line to publish with the pictures; may be empty."""
 
 
-def read_clip(shards: Sequence[Path], choice: ClipChoice, clip: ClipConfig) -> ShownClip:
+def read_clip(shards: Sequence[Path | str], choice: ClipChoice, clip: ClipConfig) -> ShownClip:
     """Return the pictures that the choice names.
 
     Args:
@@ -129,7 +129,9 @@ def _rows_of_video(shard_set: ShardSet, record: VideoRecord) -> tuple[NDArray[np
         videos=np.zeros(len(own), dtype=np.int32),
         ticks=whole.ticks[own],
         segments=whole.segments[own],
+        tars=whole.tars[own],
         kept_rates=(record.kept_rate,),
+        video_names=(record.name,),
     )
 
 

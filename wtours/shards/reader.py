@@ -114,6 +114,10 @@ class ShardSet:
         table = self.table(["tar", "offset", "size", "crc32"])
         names = table["tar"].combine_chunks().dictionary.to_pylist()
         tars, offsets, sizes, crcs = (column_values(table[name]) for name in table.column_names)
+        del table
+        # What was needed to unpack indices goes back to the system: for 16 hours at 60 a second it
+        # is as much as what is kept.
+        pa.default_memory_pool().release_unused()
         return PicturePlaces(
             tar_names=tuple(names), tars=tars, offsets=offsets, sizes=sizes, crcs=crcs
         )

@@ -100,7 +100,7 @@ class RemoteFolder:
         except (ImportError, ValueError) as fault:
             raise ShardError(
                 f"{address} cannot be read ({fault})",
-                remedy="install what fsspec asks for (s3: wtours[s3], http: aiohttp, gs: gcsfs), "
+                remedy="install what fsspec asks for (wtours[s3], wtours[http], wtours[gs]), "
                 "or name a folder",
             ) from fault
         self._root = str(root).rstrip("/")
