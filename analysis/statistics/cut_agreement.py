@@ -152,7 +152,7 @@ def cuts_by_detector(
     ]
     table = pd.DataFrame(rows, columns=["video", "detector", "cuts"]).astype({"cuts": "int64"})
     hours = table["video"].map(dict(durations_s)).astype("float64") / SECONDS_PER_HOUR
-    low, high = counted_interval(table["cuts"])
+    low, high = (pd.Series(end, index=table.index) for end in counted_interval(table["cuts"]))
     return table.assign(
         cuts_per_hour=(table["cuts"] / hours).where(hours > 0),
         cuts_per_hour_low=(low / hours).where(hours > 0),
