@@ -43,7 +43,8 @@ SOFTWARE = ("wtours", "pandas", "pyarrow", "matplotlib", "numpy", "pillow")
 SOURCES = {
     "shards": "those of the shards, smaller than the videos and with blurred faces where blurring "
     "was on, so that fewer objects are found than in the videos themselves",
-    "videos": "those of the videos, at their full size",
+    "videos": "those of the videos, at their full size and with nothing blurred; the smaller "
+    "pictures of the shards only show here what was found",
 }
 """What the page says of the pictures that were looked at."""
 PAGE_BYTES = 9_500_000
@@ -235,7 +236,7 @@ def _told(objects: PageObjects, *, with_groups: bool) -> dict[str, Any]:
         "title": "Group or video" if with_groups else "Video",
         "threshold": f"{counts.threshold:g}",
         "looked": len(counts.objects.looked),
-        "detector": detector,
+        "detector": str(record.get("title", detector)),
         "detic": "detic" in detector.lower(),
         "source": SOURCES.get(str(record.get("source")), "of a source that is not recorded"),
         "sheet": objects.sheet,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -17,6 +18,11 @@ def flat(level: int, *, size: tuple[int, int] = (64, 48)) -> Pixels:
 
 def smooth(seed: int, *, size: tuple[int, int] = (160, 120)) -> Pixels:
     """Return a picture without hard edges, which coding changes little."""
+    return _smooth(seed, size).copy()
+
+
+@lru_cache(maxsize=64)
+def _smooth(seed: int, size: tuple[int, int]) -> Pixels:
     generator = np.random.default_rng(seed)
     rows, columns = np.mgrid[0 : size[1], 0 : size[0]] / max(size)
     waves = [
@@ -29,8 +35,8 @@ def smooth(seed: int, *, size: tuple[int, int] = (160, 120)) -> Pixels:
 def panned(seed: int, index: int, *, size: tuple[int, int] = (160, 120)) -> Pixels:
     """Return one picture of a slow pan over a smooth one."""
     width, height = size
-    whole = smooth(seed, size=(width * 2, height))
-    return whole[:, index % width : index % width + width]
+    whole = _smooth(seed, (width * 2, height))
+    return whole[:, index % width : index % width + width].copy()
 
 
 def write_video(

@@ -7,53 +7,21 @@ Detectors, guards and covering are those of the shards. Of a video `NAME.mp4` th
     OUT/NAME.blur.json      what it was made of, and how
 """
 
-import json
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from av.stream import Disposition
-
-from wtours.encoder_pipe import ENCODERS, Codec, EncoderPipe, encoder_version
+from wtours.blurred_record import make_record, plain, put_all_in_place, record_of, refused
+from wtours.covering import Covering, Progress
+from wtours.encoder_pipe import ENCODERS, Codec
 from wtours.errors import WtoursError
-from wtours.integrity import check_and_walk
 from wtours.one_run import hold
-from wtours.provenance import tool_versions
 from wtours.shard_inputs import ShardInput, find_inputs
 from wtours.shard_settings import differences
-from wtours.shards import Box
-from wtours.stages.blur import BlurSettings, BlurStage
-from wtours.stages.guard import GuardWindow, Seen
-from wtours.video import Frame, VideoReader
-from wtours.whole_file import file_sha256, put_in_place, write_whole
-
-Progress = Callable[[str, float, float], None]
-"""Name of the video, seconds of it done, seconds in all."""
-
-RECORD_VERSION = 1
-BOXES_SCHEMA = pa.schema(
-    [
-        ("frame", pa.int64()),
-        ("pts", pa.int64()),
-        ("time_s", pa.float64()),
-        ("x0", pa.float32()),
-        ("y0", pa.float32()),
-        ("x1", pa.float32()),
-        ("y1", pa.float32()),
-        ("score", pa.float32()),
-        ("kind", pa.string()),
-    ]
-)
-"""A row a box, in the order of time: frame from 0, pts in units of the video's time base from its
-first picture, corners in pixels of the video, x1 and y1 exclusive."""
+from wtours.stages.blur import BlurSettings
+from wtours.whole_file import file_sha256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,12 +114,12 @@ def _require_free(
         )
     if replace or not target.exists():
         return
-    record = _record_of(target)
+    record = record_of(target)
     if record is None:
-        raise _refused(target, "has no record of being made by `wtours blur`")
-    there, wanted = _flat(record["settings"]), _flat(_plain(settings.to_record()))
+        raise refused(target, "has no record of being made by `wtours blur`")
+    there, wanted = _flat(record["settings"]), _flat(plain(settings.to_record()))
     if there != wanted:
-        raise _refused(target, f"was made with {differences(there, wanted)}")
+        raise refused(target, f"was made with {differences(there, wanted)}")
 
 
 def _flat(settings: dict[str, Any]) -> dict[str, Any]:
@@ -170,18 +138,18 @@ def _blurred(
 ) -> BlurredVideo:
     target = out / f"{video.name}.mp4"
     sha256 = file_sha256(video.facts.path)
-    record = _record_of(target) if target.exists() and not replace else None
+    record = record_of(target) if target.exists() and not replace else None
     if record is not None:
         if record["source"]["sha256"] != sha256:
-            raise _refused(target, f"was made of another video than {video.facts.path}")
+            raise refused(target, f"was made of another video than {video.facts.path}")
         return _found(target, record, skipped=True)
     part = out / f".{video.name}.mp4.part"
-    work = _Covering(video, settings)
+    work = Covering(video, blur=settings.blur, codec=settings.codec)
     try:
         work.run(part, progress)
         with _told_of_disk(out):
-            record = _make_record(video, sha256, settings, work, part, target)
-            _put_in_place(part, target, work.table(), record)
+            record = make_record(work, part, target, sha256=sha256, settings=settings.to_record())
+            put_all_in_place(part, target, work.table(), record)
     finally:
         part.unlink(missing_ok=True)
     return _found(target, record, skipped=False)
@@ -199,157 +167,6 @@ def _told_of_disk(out: Path) -> Iterator[None]:
         ) from fault
 
 
-_Found = tuple[Frame, tuple[Box, ...]]
-"""A frame that waits for its guards, as it was decoded (half the size of RGB), and its boxes."""
-
-
-class _Covering:
-    """Covers the frames of one video, and keeps what is known of them."""
-
-    def __init__(self, video: ShardInput, settings: BlurredVideoSettings) -> None:
-        self.video, self.settings = video, settings
-        self.pts = array("q")
-        self.boxes: list[tuple[int, Box]] = []
-        self.notes: tuple[str, ...] = ()
-
-    def run(self, part: Path, progress: Progress | None) -> None:
-        """Write the video under a name that is not final."""
-        facts, blur = self.video.facts, self.settings.blur
-        size = (facts.width, facts.height)
-        stage = BlurStage(blur, blur.open_detectors(), picture_size=size)
-        window = GuardWindow[_Found](blur.guard_rule(time_base=facts.time_base, size=size))
-        with (
-            VideoReader(facts) as reader,
-            EncoderPipe(
-                part,
-                codec=self.settings.codec,
-                size=size,
-                time_base=facts.time_base,
-                rate=facts.average_rate,
-                pixel_aspect=_pixel_aspect(facts.path, turned=facts.rotation_deg % 180 != 0),
-            ) as encoder,
-        ):
-            for frame in reader:
-                boxes = stage.find(frame)
-                for ready in window.add(Seen(pts=frame.pts, boxes=boxes), (frame, boxes)):
-                    self._write(encoder, stage, *ready)
-                if progress is not None:
-                    progress(self.video.name, frame.pts_s, facts.duration_s)
-            for ready in window.finish():
-                self._write(encoder, stage, *ready)
-            encoder.finish()
-            if progress is not None:
-                progress(self.video.name, facts.duration_s, facts.duration_s)
-            self.notes = tuple(reader.notes)
-        _require_times(part, [stamp * facts.time_base for stamp in self.pts])
-
-    def _write(
-        self, encoder: EncoderPipe, stage: BlurStage, found: _Found, guards: Sequence[Box]
-    ) -> None:
-        """Cover a frame whose guards are known."""
-        frame, boxes = found
-        covered = (*boxes, *guards)
-        encoder.write(stage.cover(frame.image, covered), frame.pts)
-        self.boxes += [(len(self.pts), box) for box in covered]
-        self.pts.append(frame.pts)
-
-    def table(self) -> pa.Table:
-        """Return the boxes of all frames."""
-        base = self.video.facts.time_base
-        rows = [
-            {
-                "frame": frame,
-                "pts": self.pts[frame],
-                "time_s": float(self.pts[frame] * base),
-                **{name: getattr(box, name) for name in BOXES_SCHEMA.names[3:]},
-            }
-            for frame, box in self.boxes
-        ]
-        return pa.Table.from_pylist(rows, schema=BOXES_SCHEMA)
-
-
-def _require_times(written: Path, times_s: Sequence[Fraction]) -> None:
-    """Compare the times of the frames that were written with those that were read.
-
-    Raises:
-        WtoursError: a frame is missing, doubled, or at another time.
-    """
-    facts, walk = check_and_walk(written)
-    found = np.sort(walk.pts).tolist()
-    if [(stamp - found[0]) * facts.time_base for stamp in found] != times_s:
-        raise WtoursError(
-            f"{written.parent}: ffmpeg wrote {len(found)} pictures at other times than the "
-            f"{len(times_s)} that it was given",
-            remedy="give another --codec",
-        )
-
-
-def _make_record(
-    video: ShardInput,
-    sha256: str,
-    settings: BlurredVideoSettings,
-    work: _Covering,
-    part: Path,
-    target: Path,
-) -> dict[str, Any]:
-    facts = video.facts
-    return {
-        "record_version": RECORD_VERSION,
-        "name": video.name,
-        "source": {
-            "file": facts.path.name,
-            "sha256": sha256,
-            "size_bytes": facts.size_bytes,
-            "attribution": video.attribution,
-            "provenance": video.provenance,
-        },
-        "settings": _plain(settings.to_record()),
-        "video": {
-            "file": target.name,
-            "sha256": file_sha256(part),
-            "size_bytes": part.stat().st_size,
-            "frames": len(work.pts),
-            "width": facts.width,
-            "height": facts.height,
-            "time_base": str(facts.time_base),
-        },
-        "boxes": len(work.boxes),
-        "frames_with_boxes": len({frame for frame, _ in work.boxes}),
-        "notes": list(work.notes),
-        "tools": tool_versions() | {"ffmpeg": encoder_version()},
-    }
-
-
-def _put_in_place(part: Path, target: Path, boxes: pa.Table, record: dict[str, Any]) -> None:
-    """Give all three files their names, the video last: where it is, the others are too."""
-    target.unlink(missing_ok=True)
-    table = target.with_suffix(".boxes.parquet")
-    table_part = table.with_name(f".{table.name}.part")
-    try:
-        pq.write_table(boxes, table_part, compression="zstd")
-        put_in_place(table_part, table)
-    finally:
-        table_part.unlink(missing_ok=True)
-    write_whole(_record_path(target), json.dumps(record, indent=2, ensure_ascii=False) + "\n")
-    put_in_place(part, target)
-
-
-def _record_path(target: Path) -> Path:
-    return target.with_suffix(".blur.json")
-
-
-def _record_of(target: Path) -> dict[str, Any] | None:
-    """Return the record of a video, or None where there is none of this version."""
-    try:
-        record = json.loads(_record_path(target).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (UnicodeDecodeError, json.JSONDecodeError) as fault:
-        raise _refused(_record_path(target), "is no JSON") from fault
-    known = isinstance(record, dict) and record.get("record_version") == RECORD_VERSION
-    return record if known else None
-
-
 def _found(target: Path, record: dict[str, Any], *, skipped: bool) -> BlurredVideo:
     return BlurredVideo(
         name=record["name"],
@@ -361,24 +178,3 @@ def _found(target: Path, record: dict[str, Any], *, skipped: bool) -> BlurredVid
         notes=tuple(record["notes"]),
         skipped=skipped,
     )
-
-
-def _refused(path: Path, finding: str) -> WtoursError:
-    return WtoursError(
-        f"{path} exists already and {finding}",
-        remedy="give another --out, or --replace to make it anew",
-    )
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Return values as they come back out of JSON."""
-    return dict(json.loads(json.dumps(values)))
-
-
-def _pixel_aspect(path: Path, *, turned: bool) -> Fraction:
-    """Return the width of a pixel in heights, as it is shown."""
-    with av.open(str(path), metadata_errors="replace") as container:
-        pictures = container.streams.video
-        stream = next(s for s in pictures if not s.disposition & Disposition.attached_pic)
-        aspect = Fraction(stream.sample_aspect_ratio or 1)
-    return 1 / aspect if turned and aspect else aspect or Fraction(1)

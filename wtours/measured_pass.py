@@ -7,12 +7,16 @@ through the same stages. What was measured counts for the whole by the frames th
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
 from statistics import fmean, median
 
 import numpy as np
 
 from wtours.detectors.detector import Detector
+from wtours.errors import WtoursError
 from wtours.frame_pass import sample
+from wtours.portion_work import one_opencv_thread
 from wtours.shard_inputs import ShardInput
 from wtours.shard_settings import ShardSettings
 from wtours.shards import Picture
@@ -26,7 +30,7 @@ from wtours.video import Frame, UnexpectedFramesError, VideoReader
 _PLACES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Shares of the kept frames at which a part is measured."""
 _PICTURES, _FRAMES = 4, 60
-"""A part has so many, or all of its kind."""
+"""A part has so many of both, or all of its kind."""
 _PART_S = 2.0
 """After this, and a picture, a part ends sooner."""
 _TAR_BLOCK_BYTES = 512
@@ -47,11 +51,28 @@ class MeasuredPass:
     """What frames and pictures take, judged by parts of a video."""
 
     frame_s: float
-    """Time that one of the counted frames takes, scored for cuts if cuts are found."""
+    """Time that one of the counted frames takes, scored for cuts if cuts are found, while no
+    picture is made."""
+    frame_cpu_s: float
+    """The same of all cores together."""
     picture_s: float
-    """Time that one of the pictures takes."""
+    """Time that one of the pictures takes, on one core."""
     picture_bytes: float
     """Of one picture in a tar."""
+    threads: int
+    """Of the decoder. With more than one, pictures are made beside it."""
+
+    def time_s(self, *, frames: int, pictures: int) -> float:
+        """Return what a worker takes for so many counted frames and pictures, about.
+
+        One after the other, or beside one another: then as long as the longer of both, and no less
+        than the cores take for both together.
+        """
+        decoding_s, making_s = frames * self.frame_s, pictures * self.picture_s
+        if self.threads == 1:
+            return decoding_s + making_s
+        shared_s = (frames * self.frame_cpu_s + making_s) / self.threads
+        return max(decoding_s, making_s, shared_s)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +81,7 @@ class _Part:
 
     frames: int
     frames_s: float
+    frames_cpu_s: float
     pictures: tuple[Picture, ...]
     pictures_s: tuple[float, ...]
 
@@ -109,25 +131,30 @@ def measure_pass(
         WtoursError: a picture is damaged.
     """
     stage = picture_stage(video.name, video.facts, settings, detectors)
-    parts, decoded_anew = list[_Part](), False
-    for part in _parts(video.timeline, counted.kept):
-        with VideoReader(video.facts, threads=threads) as reader:
-            frames = _frames(reader, part, counted.kept, settings)
-            try:
-                parts.append(_go(frames, part, counted, settings, stage))
-            except UnexpectedFramesError:
-                continue
-    if not parts:
-        # The pass will find the same, and decode it twice: for its frames, and for pictures.
-        decoded_anew, every = True, np.arange(len(counted.frames))
-        (whole,) = stretches_from(video.timeline, [0])
-        with VideoReader(video.facts, threads=threads) as reader:
-            parts = [_go(iter(reader), whole, replace(counted, frames=every), settings, stage)]
-    frame_s = sum(part.frames_s for part in parts) / sum(part.frames for part in parts)
+    parts, times = list[_Part](), 1
+    with one_opencv_thread():
+        for part in _parts(video.timeline, counted.kept):
+            with VideoReader(video.facts, threads=threads) as reader:
+                frames = _frames(reader, part, counted.kept, settings)
+                try:
+                    parts.append(_go(frames, part, counted, settings, stage, video.facts.path))
+                except UnexpectedFramesError:
+                    continue
+        if not parts:
+            # The pass will find the same, and decode it twice: for its frames, and for pictures.
+            times, every = 2, np.arange(len(counted.frames))
+            (whole,) = stretches_from(video.timeline, [0])
+            with VideoReader(video.facts, threads=threads) as reader:
+                all_passed = replace(counted, frames=every)
+                frames = islice(reader, len(video.timeline.pts))  # there may come more
+                parts = [_go(frames, whole, all_passed, settings, stage, video.facts.path)]
+    frames_passed = sum(part.frames for part in parts)
     return MeasuredPass(
-        frame_s=2 * frame_s if decoded_anew else frame_s,
+        frame_s=times * sum(part.frames_s for part in parts) / frames_passed,
+        frame_cpu_s=times * sum(part.frames_cpu_s for part in parts) / frames_passed,
         picture_s=median(time_s for part in parts for time_s in part.pictures_s),
         picture_bytes=fmean(_bytes_in_tar(one) for part in parts for one in part.pictures),
+        threads=threads,
     )
 
 
@@ -162,36 +189,52 @@ def _go(
     counted: CountedPass,
     settings: ShardSettings,
     stage: PictureStage,
+    path: Path,
 ) -> _Part:
-    """Go over a part until it ends or its time is over.
+    """Go over a part until it ends or its time is over, and then make some of its pictures.
 
-    The clock starts with the second frame, if there is one: by then the decoder's threads are busy.
+    Both apart, so that the decoder's threads gain nothing while a picture is made. The clock starts
+    with the second frame, if there is one: by then these threads are busy.
     """
     cuts = CutStage() if settings.cuts is not None else None
-    wanted, pictures, pictures_s = set(counted.kept.tolist()), list[Picture](), list[float]()
-    begin_s, aside_s = time.perf_counter(), 0.0
-    passed = [(int(counted.frames[part.first]), 0.0)]
+    shown, held = _some_kept(part, counted.kept), list[Frame]()
+    passed = [(int(counted.frames[part.first]), time.perf_counter(), time.process_time())]
     for frame in frames:
         if cuts is not None:
             cuts.process_frame(frame)
-        passed_s = time.perf_counter() - begin_s
-        passed.append((int(counted.frames[frame.index + 1]), passed_s - aside_s))
-        if frame.index in wanted:
-            if not pictures:
-                stage.process_alone(0, frame)  # a detector's first picture takes longer
-            made_s = time.perf_counter()
-            pictures.append(stage.process_alone(0, frame).picture)
-            pictures_s.append(time.perf_counter() - made_s)
-        aside_s += time.perf_counter() - begin_s - passed_s
-        if pictures and passed_s > _PART_S:
+        if frame.index in shown:
+            held.append(frame)
+        now = time.perf_counter(), time.process_time()
+        passed.append((int(counted.frames[frame.index + 1]), *now))
+        if held and now[0] - passed[0][1] > _PART_S:
             break
-    (first, first_s), (last, last_s) = passed[0 if len(passed) < 3 else 1], passed[-1]
+    if len(passed) == 1:
+        raise WtoursError(
+            f"{path} has no frame that can be decoded", remedy="fetch it again, or leave it out"
+        )
+    begin, end = passed[0 if len(passed) < 3 else 1], passed[-1]
+    held = held or [frame]  # where the announced frames do not come, any stands for them
+    stage.process_alone(0, held[0])  # a detector's first picture takes longer
+    pictures, pictures_s = list[Picture](), list[float]()
+    for frame in held:
+        begin_s = time.perf_counter()
+        pictures.append(stage.process_alone(0, frame).picture)
+        pictures_s.append(time.perf_counter() - begin_s)
     return _Part(
-        frames=last - first,
-        frames_s=last_s - first_s,
+        frames=end[0] - begin[0],
+        frames_s=end[1] - begin[1],
+        frames_cpu_s=end[2] - begin[2],
         pictures=tuple(pictures),
         pictures_s=tuple(pictures_s),
     )
+
+
+def _some_kept(part: Stretch, kept: Ints) -> frozenset[int]:
+    """Return a few of the kept frames of a part, evenly spread."""
+    within = kept[(kept >= part.first) & (kept < part.end)]
+    if len(within) <= _PICTURES:
+        return frozenset(within.tolist())
+    return frozenset(within[:: len(within) // _PICTURES][:_PICTURES].tolist())
 
 
 def _bytes_in_tar(picture: Picture) -> int:

@@ -60,7 +60,7 @@ def do_portion(task: PortionTask, told: Callable[[float], None]) -> None:
         WtoursError: a picture is damaged.
     """
     blur = task.settings.blur
-    with _one_thread():
+    with one_opencv_thread():
         detectors = () if blur is None else blur.open_detectors()
         tar = TarWriter(task.tar)
         try:
@@ -205,7 +205,7 @@ def _do_stretch(
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_opencv_thread() -> Iterator[None]:
     """Let OpenCV work in one thread, so that no result can depend on how many there are."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)

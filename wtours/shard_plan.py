@@ -11,84 +11,21 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from wtours.errors import WtoursError
-from wtours.frame_pass import Sampling, StretchRecord, join, sample
+from wtours.frame_pass import StretchRecord
 from wtours.portion_files import FinishedPortion, load_portion, portion_path
 from wtours.portion_work import PortionTask
-from wtours.shard_inputs import ShardInput
 from wtours.shard_sets import TAR_BYTES, SetInputs, divide
 from wtours.shard_settings import ShardSettings, differences
-from wtours.shards import JoinedVideo, PartialSet, VideoRecord
-from wtours.shards.schema import FORMAT, RECORD_FILE, VERSION, DatasetRecord, LeftOut
-from wtours.shards.segments import Ints
+from wtours.shards import PartialSet
+from wtours.shards.schema import FORMAT, VERSION, DatasetRecord, LeftOut
 from wtours.shards.writer import partial_folder
-from wtours.stretch_work import StretchTask
-from wtours.stretches import Stretch, cut_into_stretches, even_length_s, whole, with_neighbours
+from wtours.standing_sets import refused
 from wtours.unblurred import Unblurred, open_unblurred, wanted_frames
+from wtours.video_plan import VideoPlan, hash_of, plan_video
 from wtours.whole_file import write_whole
 
 PLAN_FILE = "plan.json"
-_SEEKABLE = ("mov", "matroska")
-"""Containers with an index of keyframes. Others are read from their beginning, in one stretch."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class VideoPlan:
-    """One video on its way to a shard set."""
-
-    video: ShardInput
-    settings: ShardSettings
-    stretches: tuple[Stretch, ...]
-    sampling: Sampling
-    """Of the frames that its packets announce."""
-    decoded: bool
-    """Whether its packets are known to announce other frames than decoding gives."""
-
-    def task(self, number: int) -> StretchTask:
-        """Return what a process has to know to do a stretch."""
-        stretch, blur = self.stretches[number], self.settings.blur
-        facts, timeline = self.video.facts, self.video.timeline
-        read, neighbours = with_neighbours(
-            stretch,
-            timeline,
-            self.sampling.kept,
-            reach_pts=blur.reach_pts(facts.time_base) if blur is not None else 0,
-        )
-        return StretchTask(
-            name=self.video.name,
-            facts=facts,
-            stretch=stretch,
-            read=read,
-            neighbours=neighbours,
-            kept=self.sampling.first_ticks(stretch.first, stretch.end),
-            starts=timeline.starts,
-            alone=len(self.stretches) == 1,
-            decoded=self.decoded,
-        )
-
-    def join(self, records: Sequence[StretchRecord]) -> JoinedVideo:
-        """Return the whole video.
-
-        Raises:
-            WtoursError: no frame of it is kept.
-        """
-        pts = np.concatenate([record.pts for record in records])
-        starts = records[0].starts if records[0].starts is not None else self.video.timeline.starts
-        sampling = _sample(pts, starts, self.video, self.settings)
-        if not len(sampling.ticks):
-            raise WtoursError(
-                f"{self.video.facts.path} has no frame to keep",
-                remedy="fetch it again, or leave it out",
-            )
-        return join(
-            records,
-            _video_record(self, records),
-            sampling=sampling,
-            fps=self.settings.kept_fps,
-            cuts=self.settings.cuts,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,15 +160,7 @@ def make_plan(
     if begun is None and partial_folder(folder).exists():
         PartialSet(folder, replace=replace_set).discard()
     partial = PartialSet(folder, replace=replace_set)
-    videos = tuple(
-        _plan_video(video, settings, decoded=decoded, in_one=inputs.shared or decoded)
-        for video in inputs.videos
-    )
-    portions = (
-        tuple(tuple((position, 0) for position in run) for run in divide(inputs.videos, settings))
-        if inputs.shared
-        else tuple(((0, number),) for number in range(len(videos[0].stretches)))
-    )
+    videos = plan_videos(inputs, settings, decoded=decoded)
     write_whole(
         partial.path / PLAN_FILE, json.dumps({"identity": wanted, "decoded": decoded}, indent=1)
     )
@@ -239,13 +168,39 @@ def make_plan(
         name=inputs.name,
         text=inputs.text,
         videos=videos,
-        portions=portions,
+        portions=divide_work(inputs, videos, settings),
         settings=settings,
         skip_bad=skip_bad and inputs.shared,
         identity=wanted,
         partial=partial,
         unblurred=kept,
     )
+
+
+def plan_videos(
+    inputs: SetInputs, settings: ShardSettings, *, decoded: bool = False
+) -> tuple[VideoPlan, ...]:
+    """Plan the videos of a set.
+
+    Args:
+        inputs: the videos.
+        settings: what is kept of them, and how.
+        decoded: whether their packets are known to announce other frames than decoding gives.
+    """
+    in_one = inputs.shared or decoded
+    return tuple(
+        plan_video(video, settings, decoded=decoded, in_one=in_one) for video in inputs.videos
+    )
+
+
+def divide_work(
+    inputs: SetInputs, videos: Sequence[VideoPlan], settings: ShardSettings
+) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """Return for each tar the stretches in it: position of the video, number of the stretch."""
+    if inputs.shared:
+        runs = divide(inputs.videos, settings)
+        return tuple(tuple((position, 0) for position in run) for run in runs)
+    return tuple(((0, number),) for number in range(len(videos[0].stretches)))
 
 
 def plan_from_decoding(plan: SetPlan) -> SetPlan:
@@ -255,7 +210,7 @@ def plan_from_decoding(plan: SetPlan) -> SetPlan:
     partial = PartialSet(plan.partial.folder, replace=True)
     text = json.dumps({"identity": plan.identity, "decoded": True}, indent=1)
     write_whole(partial.path / PLAN_FILE, text)
-    again = _plan_video(video.video, plan.settings, decoded=True, in_one=True)
+    again = plan_video(video.video, plan.settings, decoded=True, in_one=True)
     kept = None if plan.unblurred is None else plan.unblurred.begin(decoded=True)
     return replace(plan, videos=(again,), portions=(((0, 0),),), partial=partial, unblurred=kept)
 
@@ -266,57 +221,15 @@ def discard_if_empty(plan: SetPlan) -> None:
         plan.partial.discard()
 
 
-def refused(folder: Path | str, finding: str) -> WtoursError:
-    """Return the error for a set that is another one than is asked for."""
-    return WtoursError(
-        f"{folder} exists already and {finding}",
-        remedy="give another --out, or --replace to make it anew",
-    )
-
-
-def _plan_video(
-    video: ShardInput, settings: ShardSettings, *, decoded: bool, in_one: bool
-) -> VideoPlan:
-    timeline, time_base = video.timeline, video.facts.time_base
-    seekable = video.facts.container.split(",")[0] in _SEEKABLE
-    length_s = even_length_s(timeline, time_base=time_base, most_s=settings.tar_s)
-    stretches = (
-        cut_into_stretches(timeline, time_base=time_base, length_s=length_s)
-        if seekable and not in_one
-        else whole(timeline)
-    )
-    return VideoPlan(
-        video=video,
-        settings=settings,
-        stretches=stretches,
-        sampling=_sample(timeline.pts, timeline.starts, video, settings),
-        decoded=decoded,
-    )
-
-
-def _sample(pts: Ints, starts: Ints, video: ShardInput, settings: ShardSettings) -> Sampling:
-    return sample(
-        pts,
-        time_base=video.facts.time_base,
-        fps=settings.kept_fps,
-        keyframes=starts if settings.sampling == "keyframes" else None,
-    )
-
-
 def _identity(inputs: SetInputs, settings: ShardSettings) -> dict[str, Any]:
     """Everything that a finished portion depends on, in JSON's types."""
-    of_videos: dict[str, Any] = {"video": _hash_of(inputs.videos[0])}
+    of_videos: dict[str, Any] = {"video": hash_of(inputs.videos[0])}
     if inputs.shared:
-        lines = "".join(f"{video.name} {_hash_of(video)}\n" for video in inputs.videos)
+        lines = "".join(f"{video.name} {hash_of(video)}\n" for video in inputs.videos)
         listing = sha256(lines.encode()).hexdigest()
         of_videos = {"videos": len(inputs.videos), "listing": listing, "tar_bytes": TAR_BYTES}
     values = {"format": f"{FORMAT} {VERSION}", **of_videos, **settings.to_record()}
     return dict(json.loads(json.dumps(values)))
-
-
-def _hash_of(video: ShardInput) -> str:
-    assert video.sha256 is not None
-    return video.sha256
 
 
 def _begun(folder: Path) -> dict[str, Any] | None:
@@ -325,32 +238,3 @@ def _begun(folder: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, json.JSONDecodeError):
         return None  # nothing was begun, or so little that its plan is not whole
     return begun if isinstance(begun, dict) else None
-
-
-def existing(folder: Path) -> DatasetRecord | None:
-    """Return the record of the set that stands in a folder, or None where there is none."""
-    return DatasetRecord.read(folder / RECORD_FILE) if folder.exists() else None
-
-
-def _video_record(plan: VideoPlan, records: Sequence[StretchRecord]) -> VideoRecord:
-    video, facts = plan.video, plan.video.facts
-    picture = next(stored.picture for record in records for stored in record.stored)
-    notes = dict.fromkeys(note for record in records for note in record.notes)
-    return VideoRecord(
-        name=video.name,
-        sha256=_hash_of(video),
-        size_bytes=facts.size_bytes,
-        codec=facts.codec,
-        width=facts.width,
-        height=facts.height,
-        time_base=facts.time_base,
-        rate=facts.average_rate,
-        kept_rate=plan.settings.kept_fps or facts.average_rate,
-        duration_s=facts.duration_s,
-        frames=sum(len(record.pts) for record in records),
-        picture_width=picture.width,
-        picture_height=picture.height,
-        notes=tuple(notes),
-        provenance=video.provenance,
-        attribution=video.attribution,
-    )

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from wtours.integrity import Verification
     from wtours.manifest import Source
     from wtours.scenes import VideoShots
-    from wtours.shard import WrittenSet
     from wtours.shard_estimate import Estimate
+    from wtours.shard_outcome import WrittenSet
 
 _WIDE = 240
 """Columns where the output is no terminal: nothing is to be folded in a log or a file."""
@@ -174,7 +174,7 @@ def print_estimate(expected: "Estimate", out: str) -> None:
     )
     print(
         f"{out} would hold {expected.pictures:,} pictures, about {size_text(expected.size_bytes)}, "
-        f"in about {duration_text(expected.work_s)}"
+        f"in about {duration_text(expected.work_s)} with {count_text(expected.workers, 'worker')}"
     )
 
 

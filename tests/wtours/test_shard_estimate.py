@@ -3,17 +3,20 @@
 import time
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given
 
 from tests.video_making import panned, write_video
-from wtours import shard_estimate
+from wtours import measured_pass, shard_estimate
 from wtours.measured_pass import MeasuredPass, count_pass, measure_pass
 from wtours.shard import shard_videos
-from wtours.shard_estimate import estimate
+from wtours.shard_estimate import estimate, makespan_s, portions_of
 from wtours.shard_inputs import ShardInput, find_inputs
 from wtours.shard_settings import ShardSettings
 from wtours.shards import open_shards
@@ -111,10 +114,111 @@ def test_time_of_many_pictures_is_shared_by_workers(
         return plain(stage, tick, frame)
 
     monkeypatch.setattr(PictureStage, "process_alone", slowly)
+    monkeypatch.setattr(shard_estimate, "_starting_s", lambda settings: 5.0)
     settings = replace(PLAIN, fps=Fraction(10), tar_s=2.0)
-    alone, shared = (estimate([walk], settings=settings, workers=n).work_s for n in (1, 9))
-    assert alone > 60 * 0.02
-    assert shared == pytest.approx(alone / 3, rel=0.5)  # of three stretches
+    alone, shared = (estimate([walk], settings=settings, workers=n) for n in (1, 9))
+    assert (alone.workers, shared.workers) == (1, 3)  # of three stretches
+    assert alone.work_s > 60 * 0.02
+    assert shared.work_s - 5 == pytest.approx(alone.work_s / 3, rel=0.5)
+
+
+def test_a_worker_starts_in_a_time_that_is_measured() -> None:
+    assert 0.05 < shard_estimate._starting_s(PLAIN) < 60
+
+
+@pytest.mark.parametrize(
+    ("settings", "tar_s"),
+    [
+        (PLAIN, 1.0),
+        (PLAIN, 60.0),
+        (SETTINGS["every frame"], 2.5),
+        (SETTINGS["keyframes"], 1.0),
+        (SETTINGS["one picture"], 1.0),
+    ],
+)
+def test_portions_are_those_of_the_work(
+    walk: Path, tmp_path: Path, settings: ShardSettings, tar_s: float
+) -> None:
+    """Tar by tar, with as many pictures as sharding puts in it; together every frame, once."""
+    settings = replace(settings, tar_s=tar_s)
+    (video,) = find_inputs([walk])
+    portions = portions_of([video], settings)
+    kept = count_pass(video, settings).kept
+    counted = [
+        sum(int(((kept >= one.first) & (kept < one.end)).sum()) for one in portion)
+        for portion in portions
+    ]
+    assert [(one.first, one.end) for portion in portions for one in portion] == list(
+        pairwise([0, *(one.end for portion in portions for one in portion)])
+    )
+    assert portions[-1][-1].end == 180
+    (written,) = shard_videos([walk], out=tmp_path, settings=settings).sets
+    assert [count for count in counted if count] == [tar.pictures for tar in written.record.tars]
+
+
+def test_short_videos_are_portions_together(walk: Path, tmp_path: Path) -> None:
+    for number in range(4):
+        (tmp_path / f"{number}.mp4").hardlink_to(walk)
+    inputs, settings = find_inputs([tmp_path]), replace(PLAIN, tar_s=8.0)
+    ((*names,),) = ([one.video for one in portion] for portion in portions_of(inputs, settings))
+    assert names == ["0", "1", "2", "3"]
+    alone = portions_of(find_inputs(sorted(tmp_path.iterdir())), settings)
+    assert [[one.video for one in portion] for portion in alone] == [["0"], ["1"], ["2"], ["3"]]
+
+
+@given(st.lists(st.integers(0, 50), max_size=20), st.integers(1, 6))
+def test_workers_end_as_a_plain_clock_says(lengths: list[int], workers: int) -> None:
+    """Second by second: whoever is free takes the next task."""
+    waiting, left, now = list(lengths), [0] * workers, 0
+    while waiting or any(left):
+        for at in range(workers):
+            while not left[at] and waiting:
+                left[at] = waiting.pop(0)
+        now += any(left)
+        left = [max(0, one - 1) for one in left]
+    assert makespan_s(lengths, workers=workers) == now
+
+
+@pytest.mark.parametrize(
+    ("threads", "frames", "pictures", "expected_s"),
+    [
+        (1, 100, 10, 4.0),  # one after the other
+        (2, 100, 0, 2.0),  # as long as decoding
+        (2, 100, 3, 2.15),  # the cores are busy with both
+        (2, 10, 20, 4.0),  # as long as making pictures
+        (4, 100, 3, 2.0),  # of more cores, some are free
+    ],
+)
+def test_pictures_are_made_beside_a_decoder_of_several_threads(
+    threads: int, frames: int, pictures: int, expected_s: float
+) -> None:
+    measured = MeasuredPass(
+        frame_s=0.02, frame_cpu_s=0.037, picture_s=0.2, picture_bytes=1.0, threads=threads
+    )
+    assert measured.time_s(frames=frames, pictures=pictures) == pytest.approx(expected_s)
+
+
+def test_time_of_decoding_holds_no_pictures(walk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures that take long, and that the decoder could go on beside, change nothing."""
+    (video,) = find_inputs([walk])
+    counted, plain_score = count_pass(video, SETTINGS["cuts"]), CutStage.process_frame
+    plain_make = PictureStage.process_alone
+
+    def score(stage: CutStage, frame: Frame) -> None:
+        time.sleep(0.01)
+        plain_score(stage, frame)
+
+    def make(stage: PictureStage, tick: int, frame: Frame) -> MeasuredPicture:
+        time.sleep(0.1)
+        return plain_make(stage, tick, frame)
+
+    monkeypatch.setattr(measured_pass, "_PLACES", (0.5,))
+    monkeypatch.setattr(CutStage, "process_frame", score)
+    monkeypatch.setattr(PictureStage, "process_alone", make)
+    measured = measure_pass(video, counted, SETTINGS["cuts"], detectors=(), threads=2)
+    assert measured.frame_s == pytest.approx(0.01, rel=0.5)
+    assert measured.picture_s == pytest.approx(0.1, rel=0.5)
+    assert measured.threads == 2
 
 
 def test_of_many_alike_five_stand_for_the_others(

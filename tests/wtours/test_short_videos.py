@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from tests.video_making import panned, smooth, write_video
-from wtours import shard as sharding
-from wtours import shard_sets
+from wtours import shard_rounds, shard_sets
 from wtours.errors import WtoursError
 from wtours.portion_work import PortionTask
 from wtours.shard import shard_videos, verify_shards
@@ -126,7 +125,7 @@ def test_any_number_of_workers_and_any_stop_give_the_same_bytes(
     clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (once,) = shard_videos([clips], out=tmp_path / "once", settings=PLAIN).sets
-    do, begun = sharding.do_portion, list[int]()
+    do, begun = shard_rounds.do_portion, list[int]()
 
     def stopping(task: PortionTask, told: Callable[[float], None]) -> None:
         if begun:
@@ -139,7 +138,7 @@ def test_any_number_of_workers_and_any_stop_give_the_same_bytes(
         begun.clear()
         tries += 1
         with monkeypatch.context() as patch:
-            patch.setattr(sharding, "do_portion", stopping)
+            patch.setattr(shard_rounds, "do_portion", stopping)
             try:
                 shard_videos([clips], out=tmp_path / "stopped", settings=PLAIN)
             except KeyboardInterrupt:
@@ -185,7 +184,7 @@ def test_a_folder_that_changed_is_refused(
     folder, out = tmp_path / "clips", tmp_path / "out"
     shutil.copytree(clips, folder)
     monkeypatch.setattr(shard_sets, "_BYTES_A_PIXEL", 1000.0)
-    do, begun = sharding.do_portion, list[int]()
+    do, begun = shard_rounds.do_portion, list[int]()
 
     def stopping(task: PortionTask, told: Callable[[float], None]) -> None:
         if begun and not whole:
@@ -194,7 +193,7 @@ def test_a_folder_that_changed_is_refused(
         do(task, told)
 
     with monkeypatch.context() as patch:
-        patch.setattr(sharding, "do_portion", stopping)
+        patch.setattr(shard_rounds, "do_portion", stopping)
         try:
             shard_videos([folder], out=out, settings=PLAIN)
         except KeyboardInterrupt:

@@ -47,7 +47,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("workers", [2, 3])
+@pytest.mark.parametrize("workers", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_any_number_of_workers_gives_the_same_bytes(
     walk: Path, tmp_path: Path, once: dict[str, bytes], workers: int
 ) -> None:
@@ -70,9 +70,9 @@ def test_any_number_of_cores_gives_the_same_bytes(
     walk: Path, tmp_path: Path, once: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, cores: int
 ) -> None:
     """With several, pictures are made in a thread beside the decoder's."""
-    from wtours import shard as sharding
+    from wtours import shard_rounds
 
-    monkeypatch.setattr(sharding, "usable_cores", lambda: cores)
+    monkeypatch.setattr(shard_rounds, "usable_cores", lambda: cores)
     shard_videos([walk], out=tmp_path, settings=SETTINGS)
     assert content(tmp_path / "walk") == once
 
@@ -100,9 +100,9 @@ def test_next_run_does_only_what_is_missing(
     done: int,
 ) -> None:
     """Stopped in every stretch, by Ctrl-C."""
-    from wtours import shard as sharding
+    from wtours import shard_rounds
 
-    do, begun = sharding.do_portion, list[int]()
+    do, begun = shard_rounds.do_portion, list[int]()
 
     def stopping(task: object, told: Callable[[float], None]) -> None:
         number = task.number  # type: ignore[attr-defined]
@@ -112,14 +112,16 @@ def test_next_run_does_only_what_is_missing(
         do(task, told)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(sharding, "do_portion", stopping)
+        patch.setattr(shard_rounds, "do_portion", stopping)
         with pytest.raises(KeyboardInterrupt):
             shard_videos([walk], out=tmp_path, settings=SETTINGS, workers=1)
     assert not (tmp_path / "walk").exists()
     assert (tmp_path / ".walk.partial").exists() is (done > 0)
     begun.clear()
     with monkeypatch.context() as patch:
-        patch.setattr(sharding, "do_portion", lambda task, told: (begun.append(0), do(task, told)))
+        patch.setattr(
+            shard_rounds, "do_portion", lambda task, told: (begun.append(0), do(task, told))
+        )
         shard_videos([walk], out=tmp_path, settings=SETTINGS, workers=1)
     assert len(begun) == 6 - done
     assert content(tmp_path / "walk") == once
@@ -197,11 +199,16 @@ def test_packets_that_are_no_frames_do_no_harm(tmp_path: Path) -> None:
     """VP8's hidden pictures are packets of their own; the frames are those of a full decode."""
     pictures = [panned(0, 2 * i) for i in range(120)]
     options = {"auto-alt-ref": "1", "lag-in-frames": "16", "b": "200k", "g": "20"}
+    options |= {"threads": "1", "cpu-used": "5"}
     path = write_video(tmp_path / "walk.webm", pictures, codec="libvpx", options=options)
     (written,) = shard_videos([path], out=tmp_path / "out", settings=SETTINGS, workers=1).sets
     assert written.record.videos[0].frames == 120
-    (again,) = shard_videos([path], out=tmp_path / "two", settings=SETTINGS, workers=2).sets
-    assert content(Path(written.place)) == content(Path(again.place))
+    long = replace(SETTINGS, tar_s=60.0)
+    (whole,) = shard_videos([path], out=tmp_path / "one", settings=long, workers=1).sets
+    assert (whole.tars, written.tars) == (1, 4)
+    (one,), (many,) = open_shards(tmp_path / "one"), open_shards(tmp_path / "out")
+    place = ["tar", "offset"]
+    assert one.table().drop_columns(place).equals(many.table().drop_columns(place))
 
 
 def test_second_run_at_the_same_time_is_sent_away(walk: Path, tmp_path: Path) -> None:

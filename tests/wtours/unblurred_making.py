@@ -11,7 +11,8 @@ import pytest
 
 from tests.video_making import panned, write_video
 from wtours import stretch_work
-from wtours.shard import Written, shard_videos, verify_shards
+from wtours.shard import shard_videos, verify_shards
+from wtours.shard_outcome import Written
 from wtours.shard_settings import ShardSettings
 from wtours.shards import Box
 from wtours.stages.blur import BlurSettings

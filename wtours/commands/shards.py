@@ -77,8 +77,9 @@ def shard(
             faces; delete it when done.
         dry_run: say how many frames, bytes and minutes to expect.
     """
-    from wtours.shard import default_workers, shard_videos
+    from wtours.shard import shard_videos
     from wtours.shard_inputs import Subset
+    from wtours.shard_rounds import default_workers
     from wtours.shard_settings import ShardSettings, parse_fps
     from wtours.stages.blur import BlurSettings
     from wtours.stages.cuts import CutSettings

@@ -2,7 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.video_making import smooth
 from wtours.shards import Box
+from wtours.stages import cover
 from wtours.stages.cover import MOSAIC_BLOCKS, BlurStyle, cover_boxes
 
 FACE = Box(x0=60, y0=40, x1=100, y1=96, score=0.9)
@@ -66,3 +68,28 @@ def test_boxes_over_the_border_and_tiny_ones_are_covered(style: BlurStyle) -> No
     assert style == "mosaic" or detail(covered, corner) < 2
     assert style == "gauss" or colours(covered, corner) <= (MOSAIC_BLOCKS + 1) ** 2
     assert covered[100:106, 150:155].std() < 30 < image[100:106, 150:155].std()
+
+
+@pytest.mark.parametrize("face_px", [127, 128, 260])
+@pytest.mark.parametrize("kind", ["noise", "stripes", "waves"])
+def test_a_wide_blur_is_that_of_the_whole_gaussian(
+    face_px: int, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Done at a fraction of the size, as fine as anyone can see; at 127 px it is the same one."""
+    side = 5 * face_px // 2
+    image = {
+        "noise": noise(height=side, width=side + 30),
+        "stripes": np.indices((side, side + 30, 3), dtype=np.int32)[1] % 90 // 45 * 255,
+        "waves": smooth(0, size=(side + 30, side)),
+    }[kind].astype(np.uint8)
+    corner = (side - face_px) / 2
+    face = Box(
+        x0=corner, y0=corner + 9, x1=corner + 0.8 * face_px, y1=corner + 9 + face_px, score=0.9
+    )
+    covered = cover_boxes(image, [face], margin=1.3)
+    monkeypatch.setattr(cover, "_LEAST_SMALL_SIGMA_PX", 1e9)
+    plain = cover_boxes(image, [face], margin=1.3)
+    difference = np.abs(covered.astype(int) - plain)
+    assert difference.max() <= (0 if face_px == 127 else 3)
+    assert difference.mean() < 0.5
+    assert detail(covered, face) < 1.5

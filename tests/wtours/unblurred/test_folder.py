@@ -8,7 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -28,7 +28,6 @@ from tests.wtours.unblurred_making import (
     made,
     no_decoding,
     open_spots,
-    write_walk,
 )
 from wtours import shard_sets, unblurred_portion
 from wtours.cli import main
@@ -40,39 +39,12 @@ from wtours.shards import ShardError, TarWriter, open_shards
 from wtours.stages.blur import BlurSettings
 
 
-@pytest.fixture
-def spots() -> Iterator[None]:
-    """Detectors that take no time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BlurSettings, "open_detectors", open_spots)
-        yield
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("unblurred")
-
-
-@pytest.fixture(scope="module")
-def video(folder: Path) -> Path:
-    return write_walk(folder / "walk.mp4")
-
-
 @pytest.fixture(scope="module")
 def settings() -> ShardSettings:
     """A tar a second."""
     return ShardSettings(
         fps=Fraction(4), short_side_px=64, blur=BlurSettings(detection_px=90), tar_s=1.0
     )
-
-
-@pytest.fixture(scope="module")
-def kept(folder: Path, video: Path, settings: ShardSettings) -> Path:
-    """The unblurred frames of a first run, to be copied before they are changed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BlurSettings, "open_detectors", open_spots)
-        shard_videos([video], out=folder / "first", settings=settings, unblurred=folder / "kept")
-    return folder / "kept"
 
 
 def damage(frames: Path, kind: str) -> None:
@@ -392,7 +364,7 @@ def kill_after(seconds: float, *words: object) -> None:
         [sys.executable, "-c", PROGRAM, *map(str, words)],
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
     )
     with child:
         assert child.stdout is not None

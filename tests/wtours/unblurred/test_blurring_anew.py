@@ -1,7 +1,7 @@
 """Blurred anew from frames that were kept, a set is what decoding again would have made of it."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -16,33 +16,16 @@ from tests.wtours.unblurred_making import (
     content,
     made,
     no_decoding,
-    open_spots,
     write_walk,
 )
-from wtours import shard as sharding
+from wtours import shard_rounds
 from wtours.portion_work import PortionTask
 from wtours.shard import shard_videos
 from wtours.shard_settings import ShardSettings
 from wtours.stages.blur import BlurSettings
 from wtours.stages.cuts import CutSettings
 
-
-@pytest.fixture(scope="module", autouse=True)
-def spots() -> Iterator[None]:
-    """Detectors that take no time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BlurSettings, "open_detectors", open_spots)
-        yield
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("unblurred")
-
-
-@pytest.fixture(scope="module")
-def video(folder: Path) -> Path:
-    return write_walk(folder / "walk.mp4")
+pytestmark = pytest.mark.usefixtures("spots")
 
 
 @pytest.fixture(scope="module")
@@ -53,16 +36,9 @@ def settings() -> ShardSettings:
 
 
 @pytest.fixture(scope="module")
-def kept(folder: Path, video: Path, settings: ShardSettings) -> Path:
-    """The unblurred frames of a first run, to be copied before they are changed."""
-    shard_videos([video], out=folder / "first", settings=settings, unblurred=folder / "kept")
-    return folder / "kept"
-
-
-@pytest.fixture(scope="module")
-def others(folder: Path, settings: ShardSettings) -> dict[str, ShardSettings]:
+def others(kept: Path, settings: ShardSettings) -> dict[str, ShardSettings]:
     """Every setting that changes no frame."""
-    model, plates = folder / "other", folder / "plates"
+    model, plates = kept.parent / "other", kept.parent / "plates"
     model.write_text("160")
     plates.write_text("220")
     return {
@@ -249,7 +225,7 @@ def stop_after(
     kept: Path | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    do, begun = sharding.do_portion, list[int]()
+    do, begun = shard_rounds.do_portion, list[int]()
 
     def stopping(task: PortionTask, told: Callable[[float], None]) -> None:
         begun.append(task.number)
@@ -258,7 +234,7 @@ def stop_after(
         do(task, told)
 
     with monkeypatch.context() as patch:
-        patch.setattr(sharding, "do_portion", stopping)
+        patch.setattr(shard_rounds, "do_portion", stopping)
         with pytest.raises(KeyboardInterrupt):
             shard_videos([video], out=out, settings=settings, unblurred=kept)
 
