@@ -48,11 +48,7 @@ def count_objects(objects: Objects, groups: Mapping[str, str], *, threshold: flo
     Raises:
         WtoursError: the threshold is no score.
     """
-    if not 0 <= threshold <= 1:
-        raise WtoursError(
-            f"boxes are counted from a score of {threshold}",
-            remedy="give a number from 0 to 1, such as 0.5",
-        )
+    check_threshold(threshold)
     tables = (objects.detections, objects.looked)
     return Counts(
         objects=objects,
@@ -64,6 +60,19 @@ def count_objects(objects: Objects, groups: Mapping[str, str], *, threshold: flo
         summary=summarise_objects(*tables),
         summary_of_groups=summarise_objects(*tables, groups=groups),
     )
+
+
+def check_threshold(threshold: float) -> None:
+    """Refuse a threshold that is no score.
+
+    Raises:
+        WtoursError: it is not from 0 to 1.
+    """
+    if not 0 <= threshold <= 1:
+        raise WtoursError(
+            f"boxes are counted from a score of {threshold}",
+            remedy="give a number from 0 to 1, such as 0.5",
+        )
 
 
 def looked_size(

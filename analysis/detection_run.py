@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from analysis.detection_files import DetectionFiles, UnitDetections
 from analysis.detection_units import Batch, Unit
 from analysis.detectors.detector import Detections, ObjectDetector
+from analysis.detectors.device import cores_of_process
 
 Progress = Callable[[str, float], None]
 """Called with what is being done now, and the share of all, 0 to 1, that is done."""
@@ -39,6 +40,14 @@ class PreparesPictures(Protocol):
     def detect_prepared(self, pictures: Any) -> list[Detections]:
         """Find the objects of what `prepare` returned."""
         ...
+
+
+@runtime_checkable
+class LooksAtOnce(Protocol):
+    """A detector that several threads may call at the same time."""
+
+    at_once: int
+    """How many threads use the machine best."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,14 +81,14 @@ def run_detector(
         WtoursError: a picture is damaged, or the folder cannot be written.
     """
     tell = _Speed(units, progress or (lambda what, share: None))
-    threads = max(1, min(min(unit.threads for unit in units), (os.cpu_count() or 1) // 2))
+    readers = max(1, min(min(unit.threads for unit in units), cores_of_process() // 2))
     found: dict[int, UnitDetections] = {}
     while True:
         before = len(found)
         claims = _Claims(units, files, found, tell)
         with claims:
-            calls = _calls(units, claims, detector, batch=batch)
-            _look(units, claims, detector, ahead(calls, threads=threads), tell)
+            ready = ahead(_calls(units, claims, detector, batch=batch), threads=readers)
+            _keep(units, claims, _seen(detector, ready), tell)
         if len(found) == len(units):
             return [found[number] for number in range(len(units))]
         if len(found) == before:
@@ -199,19 +208,32 @@ def _calls(
             yield partial(ready, number, read)
 
 
-def _look(
+def _seen(
+    detector: ObjectDetector, batches: Iterable[_Ready]
+) -> Iterator[tuple[_Ready, list[Detections]]]:
+    """Give batches with what is found in them, in their order."""
+    prepares = detector if isinstance(detector, PreparesPictures) else None
+
+    def look(one: _Ready) -> tuple[_Ready, list[Detections]]:
+        images = one.images
+        return one, prepares.detect_prepared(images) if prepares else detector.detect(images)
+
+    at_once = detector.at_once if isinstance(detector, LooksAtOnce) else 1
+    if at_once == 1:
+        return map(look, batches)
+    return ahead((partial(look, one) for one in batches), threads=at_once)
+
+
+def _keep(
     units: Sequence[Unit],
     claims: _Claims,
-    detector: ObjectDetector,
-    batches: Iterable[_Ready],
+    batches: Iterable[tuple[_Ready, list[Detections]]],
     tell: _Speed,
 ) -> None:
-    """Look at batches as they come; a unit is kept when all of its pictures were looked at."""
-    prepares = detector if isinstance(detector, PreparesPictures) else None
+    """Keep a unit when all of its pictures were looked at."""
     found: dict[int, dict[int, Detections]] = {}
     since_s = time.monotonic()
-    for one in batches:
-        seen = prepares.detect_prepared(one.images) if prepares else detector.detect(one.images)
+    for one, seen in batches:
         of_unit = found.setdefault(one.unit, {})
         of_unit.update(zip(one.numbers.tolist(), seen, strict=True))
         if len(of_unit) == units[one.unit].pictures:

@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 from analysis.detection_units import Batch, Pixels
 from wtours import WtoursError
 
+BATCH_BYTES = 2**28
+"""What the pictures of a batch take at the most, unless one alone takes more: ten of 4K. Three
+batches are in memory at once: with the detector, ready, and being decoded."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StreamUnit:
@@ -28,14 +32,20 @@ class StreamUnit:
     """video, tick, time_s and picture, the number of the picture that the tick shows."""
     pictures: int
     """How many come."""
+    picture_bytes: int
+    """Of each: height x width x 3."""
     read: Callable[[], Iterator[Pixels]]
     """Gives the pictures, (H, W, 3) RGB, all of one size."""
     threads: int = 1
     """One: a decoder goes through its stretch alone, beside the detector."""
 
     def batches(self, size: int) -> Iterator[Callable[[], Batch]]:
-        """Give calls that take the next pictures, at most `size` each; to be done in order."""
+        """Give calls that take the next pictures, at most `size` each; to be done in order.
+
+        Each takes fewer where they would be more than BATCH_BYTES.
+        """
         stream = self.read()
+        size = min(size, max(1, BATCH_BYTES // self.picture_bytes))
 
         def take(first: int, count: int) -> Batch:
             images = list(islice(stream, count))

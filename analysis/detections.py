@@ -17,7 +17,10 @@ import pandas as pd
 from analysis.detection_files import DETECTOR_FILE, DetectionFiles, UnitDetections, digest_of
 from analysis.detection_run import Progress, run_detector
 from analysis.detection_units import Unit, units_of
+from analysis.detection_videos import units_of_videos
 from analysis.detectors.detector import ObjectDetector
+from analysis.detectors.title import title_of
+from analysis.source_videos import Sources
 from wtours import WtoursError
 from wtours.shards import ShardSet
 
@@ -51,8 +54,9 @@ class Objects:
     looked: pd.DataFrame
     """LOOKED_COLUMNS"""
     record: Mapping[str, Any]
-    """`detector`, `weights_sha256` and `settings` of the detector, `classes` that it knows,
-    `digest`, `source` of the pictures ("shards"), `picture_px` (width, height) of each video's."""
+    """`detector`, `weights_sha256` and `settings` of the detector, `title` for people, `classes`
+    that it knows, `digest`, `source` of the pictures ("shards" or "videos"), `picture_px` (width,
+    height) of each video's."""
 
 
 def find_objects(
@@ -88,6 +92,46 @@ def find_objects(
     )
 
 
+def find_objects_in_videos(
+    shards: Sequence[ShardSet],
+    detector: ObjectDetector,
+    folder: Path,
+    *,
+    sources: Sources,
+    progress: Progress | None = None,
+    batch: int = 8,
+) -> Objects:
+    """Find the objects that `find_objects` finds, in the videos themselves: in their full size.
+
+    What is looked at are the very frames of the sets' pictures, so that ticks are the same and
+    tables join. A stretch of the frame pass, whose pictures share a tar, is finished and kept as a
+    whole. A video is sought, and checked, only where not all of its stretches are kept.
+
+    Args:
+        shards: sets as `open_shards` returns them.
+        detector: what looks.
+        folder: what is found in each stretch is kept in its `detections/`.
+        sources: finds the videos (`wtours.SourceVideos`).
+        progress: told of the speed in pictures a second after each batch.
+        batch: pictures at a time; fewer where they are large (`detection_streams`).
+
+    Raises:
+        WtoursError: there are no pictures, a video is missing, another one or damaged, or the
+            folder cannot be written.
+    """
+    units = units_of_videos(shards, sources)
+    files = DetectionFiles(
+        folder / FOLDER,
+        digest_of(detector.describe(), detector.names),
+        classes=len(detector.names),
+    )
+    lost = [u.video for u in units if files.read(u.key, pictures=u.pictures) is None]
+    sources.find(list(dict.fromkeys(lost)))
+    size = {v.name: (v.width, v.height) for each in shards for v in each.videos}
+    source = {"source": "videos", "picture_px": size}
+    return look_at(units, detector, folder, source=source, progress=progress, batch=batch)
+
+
 def kept_objects(shards: Sequence[ShardSet], folder: Path) -> tuple[Objects, ...]:
     """Return what detectors found in all of these sets before; one for each detector.
 
@@ -110,8 +154,8 @@ def kept_objects(shards: Sequence[ShardSet], folder: Path) -> tuple[Objects, ...
         kept = [files.read(unit.key, pictures=unit.pictures) for unit in units]
         whole = [one for one in kept if one is not None]
         if units and path.parent.name == digest and len(whole) == len(units):
-            record = {**description, "classes": len(names), "digest": digest}
-            found.append(join(units, whole, names, record=record | _source_of(shards)))
+            record = _record_of(description, names) | _source_of(shards)
+            found.append(join(units, whole, names, record=record))
     return tuple(found)
 
 
@@ -149,8 +193,18 @@ def look_at(
     files = DetectionFiles(folder / FOLDER, digest, classes=len(names))
     files.write_detector(description, names)
     found = run_detector(units, detector, files, progress=progress, batch=batch)
-    record = {**description, "classes": len(names), "digest": digest, **source}
+    record = _record_of(description, names) | dict(source)
     return join(units, found, names, record=record)
+
+
+def _record_of(description: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return what `Objects.record` says of the detector."""
+    return {
+        **description,
+        "title": title_of(description),
+        "classes": len(names),
+        "digest": digest_of(description, names),
+    }
 
 
 def join(
@@ -160,7 +214,11 @@ def join(
     *,
     record: Mapping[str, Any],
 ) -> Objects:
-    """Return the tables of what was found in units; ticks that share a picture share its boxes."""
+    """Return the tables of what was found in units; ticks that share a picture share its boxes.
+
+    Raises:
+        WtoursError: two classes that were found have one name.
+    """
     looked = pd.concat(
         [
             unit.ticks.assign(video=unit.ticks["video"].astype(str), unit=number)
@@ -191,13 +249,27 @@ def join(
         ["video", "tick", "score"], ascending=[True, True, False], kind="stable", ignore_index=True
     )
     classes = detections["class_id"].to_numpy(dtype=np.int64)
-    present = [names[number] for number in np.unique(classes)]
+    present = _names_of(np.unique(classes).tolist(), names)
     detections["name"] = pd.Categorical([names[number] for number in classes], categories=present)
     return Objects(
         detections=_typed(detections, DETECTION_COLUMNS),
         looked=_typed(looked, LOOKED_COLUMNS),
         record=dict(record),
     )
+
+
+def _names_of(classes: Sequence[int], names: Sequence[str]) -> list[str]:
+    """Return the names of classes, each of which has one of its own."""
+    owners: dict[str, int] = {}
+    for number in classes:
+        if names[number] in owners:
+            raise WtoursError(
+                f"classes {owners[names[number]]} and {number} were both found, and both are "
+                f"called {names[number]!r}, so that they cannot be counted apart",
+                remedy="give each class its own name in the file of --names",
+            )
+        owners[names[number]] = number
+    return list(owners)
 
 
 def _source_of(shards: Sequence[ShardSet]) -> dict[str, Any]:

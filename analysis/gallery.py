@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from analysis.counting import Counts
 from analysis.figures.figure2 import PANELS, draw_alone, draw_figure2
 from analysis.figures.lightness import LightnessPanel, draw_lightness
+from analysis.figures.minutes import MinutesPanel, draw_minutes
 from analysis.figures.objects import ObjectsPanel, draw_objects
 from analysis.figures.pictures import PictureStrip, draw_pictures, pictures_in_strip
 from analysis.figures.series import Series, VideoCurves
@@ -15,6 +16,7 @@ from analysis.figures.shots import ShotLane, draw_shots
 from analysis.figures.style import MAX_PANELS, MAX_SERIES, Ending
 from analysis.page_lanes import object_curve
 from analysis.statistics.lightness import LightnessOptions, envelope, suited_window_s
+from analysis.statistics.table1 import per_minute
 from analysis.tables import Tables
 from analysis.thumbnails import read_thumbnail, spread_rows
 from wtours.shards import ShardSet, VideoRecord
@@ -29,7 +31,7 @@ class Exhibit:
     """One figure of a report."""
 
     kind: str
-    """`pictures`, `lightness`, `shots`, `objects`, `figure2` or `accumulation`."""
+    """`pictures`, `lightness`, `shots`, `minutes`, `objects`, `figure2` or `accumulation`."""
     name: str
     """Of its files, without ending: the kind, and a number where there are several."""
     alternative: str
@@ -48,6 +50,7 @@ class Shown:
     starts_s: Sequence[float] | None
     rows: Sequence[int | None]
     """Of the set's index: the pictures of its strip."""
+    minutes: MinutesPanel
     objects: ObjectsPanel | None
     """None where no objects were counted."""
 
@@ -80,6 +83,7 @@ def draw_gallery(
         "pictures": _pictures,
         "lightness": lambda sheet: _lightness(sheet, options),
         "shots": _shots,
+        "minutes": _minutes,
     }
     if counts is not None:
         painters["objects"] = _objects
@@ -99,7 +103,7 @@ def draw_gallery(
 def count_exhibits(videos: int, *, objects: bool, groups: bool) -> int:
     """Return how many figures `draw_gallery` yields."""
     of_groups = 1 + len(PANELS) + objects if groups else 0
-    return of_groups + (3 + objects) * -(-videos // MAX_PANELS)
+    return of_groups + (4 + objects) * -(-videos // MAX_PANELS)
 
 
 def _find(
@@ -134,6 +138,9 @@ def _find(
         panel=panel,
         starts_s=starts_s,
         rows=rows,
+        minutes=MinutesPanel(
+            video=record.name, duration_s=record.duration_s, minutes=per_minute(pictures)
+        ),
         objects=objects,
     )
 
@@ -239,3 +246,8 @@ def _shots(sheet: Sequence[Shown]) -> tuple[Figure, str]:
         for found in sheet
     ]
     return draw_shots(lanes), "Shots of each video over time, and their number."
+
+
+def _minutes(sheet: Sequence[Shown]) -> tuple[Figure, str]:
+    figure = draw_minutes([found.minutes for found in sheet])
+    return figure, "Sharpness and motion of each minute of each video."

@@ -21,18 +21,30 @@ from markupsafe import Markup
 
 from analysis.contact_sheet import ContactSheet
 from analysis.counting import Counts
+from analysis.cut_comparison import CutComparison
 from analysis.embedding import embed_jpeg
-from analysis.figures.style import duration_text
+from analysis.page_text import (
+    NOT_MEASURED,
+    known_text,
+    length_text,
+    number_text,
+    rate_text,
+    share_text,
+)
+from analysis.statistics.bootstrap import LEAST_BLOCKS, BootstrapOptions
+from analysis.statistics.cut_agreement import WITHIN_FRAMES
+from analysis.statistics.duplicates import BITS
 from analysis.statistics.lightness import LAGS_S, LightnessOptions, change_column
 from analysis.timelines import Timelines
+from analysis.uncertainty import IntervalTexts, Uncertainty
 from wtours.shards import DatasetRecord
 
 SOFTWARE = ("wtours", "pandas", "pyarrow", "matplotlib", "numpy", "pillow")
-NOT_MEASURED = "–"
 SOURCES = {
     "shards": "those of the shards, smaller than the videos and with blurred faces where blurring "
     "was on, so that fewer objects are found than in the videos themselves",
-    "videos": "those of the videos, at their full size",
+    "videos": "those of the videos, at their full size and with nothing blurred; the smaller "
+    "pictures of the shards only show here what was found",
 }
 """What the page says of the pictures that were looked at."""
 PAGE_BYTES = 9_500_000
@@ -41,13 +53,15 @@ FIGURES_BYTES = 3_000_000
 """Of the page; further figures of ten videos each stand beside it as files."""
 TEXT_BYTES = 300_000
 """What is left for tables, words and the contact sheet."""
+MAX_TURNS = 8
+"""Of a video that are named one by one."""
 _COORDINATES = re.compile(r'(?<= d=")[^"]*')
 _DIGITS = re.compile(r"(\.\d)\d+")
 _PLAIN = " !$&'()*+,-./:;=?@[]_~|"
 """Characters that stand for themselves in an address within a page."""
 
 
-SECTIONS = ("figure2", "lightness", "shots", "objects", "accumulation")
+SECTIONS = ("figure2", "lightness", "shots", "minutes", "objects", "accumulation")
 """Kinds of figures that stand in the page; photographs stand over the curves of each video."""
 
 
@@ -97,6 +111,9 @@ def render_page(
     timelines: Timelines,
     objects: PageObjects | None = None,
     groups: PageGroups | None = None,
+    turns: pd.DataFrame,
+    uncertainty: Uncertainty | None = None,
+    cuts: CutComparison | None = None,
     words: Sequence[str] = (),
     files: Sequence[str],
     options: LightnessOptions,
@@ -110,6 +127,9 @@ def render_page(
         timelines: of the videos.
         objects: None where nobody looked for objects.
         groups: None where the user named none.
+        turns: of all videos, as `turns_of_videos`.
+        uncertainty: intervals of the figures; None: none are told.
+        cuts: how cut detectors compare; None where nobody compared them.
         words: sentences on what was left out.
         files: paths of tables and figures, relative to the page.
         options: what the lightness was told with.
@@ -122,7 +142,7 @@ def render_page(
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number_text, "share": share_text, "length": length_text}
-    environment.filters |= {"rate": rate_text, "jpeg": embed_jpeg}
+    environment.filters |= {"rate": rate_text, "jpeg": embed_jpeg, "known": known_text}
     # What is in the page is what its policy allows: the hash is of the script's very bytes.
     source, _, _ = jinja2.PackageLoader("analysis").get_source(environment, "timelines.js")
     videos = summary.to_dict("records")
@@ -135,6 +155,13 @@ def render_page(
         objects=None if objects is None else _told(objects, with_groups=groups is not None),
         groups=None if groups is None else groups.table.to_dict("records"),
         members=[] if groups is None else _members(groups.members),
+        turns=_turns(turns),
+        of_video=IntervalTexts(None if uncertainty is None else uncertainty.of_videos),
+        of_group=IntervalTexts(None if uncertainty is None else uncertainty.of_groups),
+        bootstrap=BootstrapOptions(),
+        least_minutes=LEAST_BLOCKS,
+        cuts=None if cuts is None or cuts.detectors.empty else _compared(cuts),
+        duplicate_bits=BITS,
         words=words,
         frames=_json(timelines),
         script=Markup(source),
@@ -149,34 +176,6 @@ def render_page(
         settings=_grouped(records),
         software={name: version(name) for name in SOFTWARE},
     )
-
-
-def number_text(value: Any, digits: int = 1) -> str:
-    """Return a number with thousands apart, or a dash where it is missing.
-
-    >>> number_text(1234.56), number_text(float("nan")), number_text(7, 0)
-    ('1,234.6', '–', '7')
-    """
-    return NOT_MEASURED if pd.isna(value) else f"{value:,.{digits}f}"
-
-
-def share_text(value: Any) -> str:
-    """Return a share of 1 as per cent."""
-    return NOT_MEASURED if pd.isna(value) else f"{100 * value:.0f} %"
-
-
-def length_text(value: Any) -> str:
-    """Return seconds as people write them."""
-    return NOT_MEASURED if pd.isna(value) else duration_text(float(value))
-
-
-def rate_text(value: float) -> str:
-    """Return a rate in pictures per second without needless zeros.
-
-    >>> rate_text(30000 / 1001), rate_text(1.0)
-    ('29.97', '1')
-    """
-    return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def _json(timelines: Timelines) -> Markup:
@@ -194,6 +193,35 @@ def _members(groups: Mapping[str, str]) -> list[tuple[str, str]]:
     ]
 
 
+def _turns(turns: pd.DataFrame) -> list[tuple[str, list[Any], int]]:
+    """Return each video that turns, its first turns, and how many more there are."""
+    return [
+        (str(video), rows.head(MAX_TURNS).to_dict("records"), max(0, len(rows) - MAX_TURNS))
+        for video, rows in turns.groupby("video", observed=True, sort=False)
+    ]
+
+
+def _compared(cuts: CutComparison) -> dict[str, Any]:
+    """Return what the page says of cut detectors: numbers by video, agreement, scores."""
+    of_videos: dict[str, dict[str, Any]] = {}
+    for row in cuts.detectors.to_dict("records"):
+        of_videos.setdefault(row["video"], {})[row["detector"]] = row
+    return {
+        "names": list(dict.fromkeys(cuts.detectors["detector"])),
+        "videos": of_videos,
+        "agreement": _rows(cuts.agreement),
+        "scores": [] if cuts.scores is None else _rows(cuts.scores),
+        "within": WITHIN_FRAMES,
+    }
+
+
+def _rows(table: pd.DataFrame) -> list[Any]:
+    """Return rows for a template; that of all videos is told by its name."""
+    together = table["video"].isna()
+    named = table.assign(video=table["video"].where(~together, "all videos"), together=together)
+    return named.to_dict("records")
+
+
 def _told(objects: PageObjects, *, with_groups: bool) -> dict[str, Any]:
     """Return what the section of objects says."""
     counts, record = objects.counts, objects.counts.objects.record
@@ -208,7 +236,7 @@ def _told(objects: PageObjects, *, with_groups: bool) -> dict[str, Any]:
         "title": "Group or video" if with_groups else "Video",
         "threshold": f"{counts.threshold:g}",
         "looked": len(counts.objects.looked),
-        "detector": detector,
+        "detector": str(record.get("title", detector)),
         "detic": "detic" in detector.lower(),
         "source": SOURCES.get(str(record.get("source")), "of a source that is not recorded"),
         "sheet": objects.sheet,

@@ -8,15 +8,17 @@ import pandas as pd
 
 from analysis.contact_sheet import make_contact_sheet
 from analysis.counting import Counts, count_objects, group_videos
+from analysis.cut_comparison import CutComparison
 from analysis.detections import Objects
 from analysis.gallery import count_exhibits, draw_gallery
 from analysis.output import ReportFolder
 from analysis.page import PageGroups, PageObjects, render_page, room_bytes
-from analysis.statistics.lightness import LightnessOptions, summarise_lightness
+from analysis.statistics.lightness import LightnessOptions, summarise_lightness, turns_of_videos
 from analysis.statistics.shots import summarise_shots
-from analysis.statistics.table1 import summarise_groups
+from analysis.statistics.table1 import per_minute, summarise_groups
 from analysis.tables import Tables, read_tables
 from analysis.timelines import make_timelines
+from analysis.uncertainty import Uncertainty
 from analysis.whole_file import write_whole
 from wtours import WtoursError
 from wtours.shards import ShardSet, VideoRecord
@@ -36,7 +38,8 @@ class Report:
     figures: tuple[Path, ...]
     summary: pd.DataFrame
     """One row a video: the columns of `Tables.videos`, `summarise_lightness`, `summarise_shots`,
-    and where objects were counted those of `summarise_objects`."""
+    `sharpness`, `motion` and `near_duplicates` of `summarise_groups`, and where
+    objects were counted those of `summarise_objects`."""
 
 
 def write_report(
@@ -50,7 +53,8 @@ def write_report(
     tables: Tables | None = None,
     words: Sequence[str] = (),
     domains: Mapping[str, str] | None = None,
-    further: Mapping[str, pd.DataFrame] | None = None,
+    uncertainty: Uncertainty | None = None,
+    cuts: CutComparison | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Write tables, figures and the page of shard sets into a folder.
@@ -70,7 +74,8 @@ def write_report(
         tables: what is told of the sets, if not all of it: such as those of `match_duration`.
         words: sentences for the page that say what was left out.
         domains: of groups, what they show.
-        further: other tables that are written beside those of the page, by name.
+        uncertainty: intervals of the figures; None: none are told.
+        cuts: how cut detectors compare; None: nothing is told of it.
         progress: called between steps.
 
     Raises:
@@ -101,11 +106,11 @@ def write_report(
 
     tell("writing tables", 0.1)
     folder = ReportFolder(out)
-    _write_tables(folder, tables, summary, counts)
+    turns = turns_of_videos(tables.pictures, tables.videos, options)
+    _write_tables(folder, tables, summary, turns, counts)
     if of_groups is not None:
         folder.write_table("groups", of_groups)
-    for name, table in (further or {}).items():
-        folder.write_table(name, table)
+    _write_compared(folder, uncertainty, cuts)
     tell("drawing figures", 0.3)
     shown = []
     number = count_exhibits(len(videos), objects=counts is not None, groups=grouped is not None)
@@ -121,6 +126,9 @@ def write_report(
         if counts is None
         else PageObjects(counts=counts, sheet=make_contact_sheet(counts, tables, videos)),
         groups=None if of_groups is None else PageGroups(members=grouped or {}, table=of_groups),
+        turns=turns,
+        uncertainty=uncertainty,
+        cuts=cuts,
         words=words,
         files=folder.files,
         options=options,
@@ -141,6 +149,10 @@ def _summarise(tables: Tables, options: LightnessOptions, counts: Counts | None)
     # `cuts` of the videos counts rows; those of the shots divide the video. The latter are told.
     of_videos = tables.videos.drop(columns="cuts")
     summary = of_videos.merge(of_lightness, on="video").merge(of_shots, on="video")
+    # Each video as a group of its own.
+    alone = summarise_groups(tables, {name: name for name in tables.videos["video"].astype(str)})
+    for name in ("sharpness", "motion", "near_duplicates"):
+        summary[name] = alone[name].to_numpy()
     if counts is None:
         return summary
     # A video that nobody looked at has no row there.
@@ -186,12 +198,33 @@ def _summarise_groups(
 
 
 def _write_tables(
-    folder: ReportFolder, tables: Tables, summary: pd.DataFrame, counts: Counts | None
+    folder: ReportFolder,
+    tables: Tables,
+    summary: pd.DataFrame,
+    turns: pd.DataFrame,
+    counts: Counts | None,
 ) -> None:
     folder.write_table("pictures", tables.pictures)
+    folder.write_table("minutes", per_minute(tables.pictures))
+    folder.write_table("turns", turns)
     folder.write_table("shots", tables.shots)
     folder.write_table("videos", summary)
     if counts is not None:
         folder.write_table("detections", counts.objects.detections)
         folder.write_table("objects", counts.per_frame)
         folder.write_table("classes", counts.classes)
+        folder.write_table("accumulation", counts.growth)
+
+
+def _write_compared(
+    folder: ReportFolder, uncertainty: Uncertainty | None, cuts: CutComparison | None
+) -> None:
+    if uncertainty is not None:
+        folder.write_table("intervals", uncertainty.of_videos)
+        if uncertainty.of_groups is not None:
+            folder.write_table("group_intervals", uncertainty.of_groups)
+    if cuts is not None:
+        folder.write_table("cut_detectors", cuts.detectors)
+        folder.write_table("agreement", cuts.agreement)
+        if cuts.scores is not None:
+            folder.write_table("cut_scores", cuts.scores)

@@ -21,14 +21,15 @@ from torch import Tensor
 from benchmarks.measure import spread
 from benchmarks.record import options_of, write_record
 from dora.config import RunConfig
-from dora.data.augment import draw_clip
+from dora.data.clip_draws import draw_clip
 from dora.data.clips import ClipTable
 from dora.data.description import find_shard_clips
 from dora.data.loader import ClipLoader
+from dora.data.placing import place_rows
 from dora.data.reading import one_thread, read_frames
 from dora.data.stream import ClipOrder
 from dora.presets import named_preset
-from tests.references.plain_views import plain_views
+from tests.references.plain_views import plain_first, plain_views
 from tests.shard_making import make_shard_set
 from wtours.shards import ShardSet, open_shards
 
@@ -69,7 +70,7 @@ def compare(
         return plain_clips(shards, clips, order, run)
 
     assert_same_views(loaded(0), plain())
-    picture = read_frames(shards[0], [0]).shape[1:3]
+    picture = read_frames(place_rows(shards[0], [0])).shape[1:3]
     sources: dict[str, tuple[int, Source]] = {
         "plain": (1, plain),
         "loader, in process": (1, lambda: loaded(0)),
@@ -99,7 +100,7 @@ def plain_clips(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the same clips with torchvision's and Pillow's operations, one picture at a time."""
     for position, (set_number, rows) in enumerate(clip_rows(clips, order)):
-        frames = read_frames(shards[set_number], rows.tolist())
+        frames = read_frames(place_rows(shards[set_number], rows.tolist()))
         draws = draw_clip(
             run.augment,
             seed=order.seed,
@@ -108,7 +109,7 @@ def plain_clips(
             height=frames.shape[1],
             width=frames.shape[2],
         )
-        yield plain_views(frames, run.augment, draws)
+        yield plain_views(plain_first(frames, run.augment, draws), run.augment, draws)
 
 
 def decoded(
@@ -116,7 +117,7 @@ def decoded(
 ) -> Iterator[np.ndarray]:
     """Yield the frames of the same clips: reading, checksum and decoding, the floor."""
     for set_number, rows in clip_rows(clips, order):
-        yield read_frames(shards[set_number], rows.tolist())
+        yield read_frames(place_rows(shards[set_number], rows.tolist()))
 
 
 def clip_rows(clips: ClipTable, order: ClipOrder) -> Iterator[tuple[int, np.ndarray]]:
@@ -129,11 +130,14 @@ def clip_rows(clips: ClipTable, order: ClipOrder) -> Iterator[tuple[int, np.ndar
 def assert_same_views(
     ours: Iterator[tuple[Tensor, Tensor]], theirs: Iterator[tuple[Tensor, Tensor]]
 ) -> None:
-    """Stop if the first three clips differ by more than a level of hue here and there."""
+    """Stop if the first three clips differ by more than a level or two of hue here and there.
+
+    Where pictures are so large that they are decoded smaller, they differ more; the mean is small.
+    """
     for one, other in islice(zip(ours, theirs, strict=False), 3):
         for mine, plain in zip(one, other, strict=True):
             levels = (mine - plain).abs() * 0.225 * 255
-            assert (levels > 1.1).float().mean() < 5e-3, "other views than the plain chain's"
+            assert levels.mean() < 3, "other views than the plain chain's"
 
 
 Source = Callable[[], Iterator[object]]

@@ -42,6 +42,25 @@ def _require_scale(name: str, scale: tuple[float, float]) -> None:
     )
 
 
+def _require_mix(
+    mix: tuple[tuple[str, float], ...], *, clips_per_epoch: int | Literal["all"]
+) -> None:
+    names = [name for name, _ in mix]
+    for name, weight in mix:
+        _require(bool(name), f"data.mix gives {weight:g} to no name", "write NAME=WEIGHT")
+        _require(
+            0 < weight < math.inf,
+            f"data.mix gives {name} the weight {weight:g}",
+            "use more than 0, or leave the name out and thus its clips",
+        )
+        _require(names.count(name) == 1, f"data.mix names {name} twice", "add its weights up")
+    _require(
+        not mix or clips_per_epoch != "all",
+        "data.mix weighs sources, but an epoch of `all` starts takes each once whatever its weight",
+        "give data.clips_per_epoch a number, or leave data.mix out",
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Span:
     """A stretch at the start of training: a number of epochs, or a share of the whole run."""
@@ -231,10 +250,12 @@ class TrackerConfig:
     """Z in Eqs. 4-5: after the final LayerNorm, with or without an L2 norm (row 10)."""
     plan_mass: Literal["patches", "one"] = "patches"
     """Total mass of the plan: the number of patches, or 1 (row 12)."""
-    mask: Literal["binary", "soft"] = "binary"
-    """Above the threshold, or the attention itself (row 5)."""
+    mask: Literal["binary", "soft", "blocks"] = "binary"
+    """Above the threshold, or the attention itself (row 5); or random blocks (Table 2c)."""
     threshold: Literal["batch", "clip"] = "batch"
     """Scope of the mean that binary masks are compared with (row 6)."""
+    scope: Literal["process", "global"] = "process"
+    """What `batch` means in the two options above: the clips of a process, or of the step."""
     upsampling: Literal["nearest", "bilinear"] = "nearest"
     """From patches to pixels (row 7)."""
 
@@ -319,10 +340,33 @@ class DataConfig:
     """Clips of one optimiser step, over all processes (row 27)."""
     workers: int = 4
     """Processes that read and crop frames, for each training process."""
+    shuffle: Literal["auto", "global", "blocks"] = "auto"
+    """Clips of all tars mixed, or of a few tars at a time, each of which is then fetched about once
+    a pass; auto: blocks if any tar is remote, settled when a run begins."""
+    block_tars: int = 8
+    """Consecutive tars that blocks keep together."""
+    open_tars: int = 64
+    """Tars whose clips blocks mix; shared by the sources of a mix."""
+    mix: tuple[tuple[str, float], ...] = ()
+    """Names of shard sets or videos, or patterns of them, and weights: shares of the clips.
+
+    Without names, all clips alike; with them, clips that no name matches are left out.
+    """
+    on_bad_frame: Literal["error", "skip"] = "error"
+    """A damaged picture ends the run, or the nearest good one of its clip takes its place."""
+    decoder: Literal["turbo", "gpu"] = "turbo"
+    """JPEGs are decoded by the processes that read, or on the GPU by nvJPEG."""
+    cache: str | None = None
+    """Folder for tars of shard sets at addresses; None: in the user's cache folder."""
+    cache_gb: float = 50.0
+    """Largest size of all tars in it, in units of 10^9 bytes."""
 
     def __post_init__(self) -> None:
         _require_at_least(1, data__batch_clips=self.batch_clips)
         _require_at_least(0, data__workers=self.workers)
+        _require_at_least(1, data__block_tars=self.block_tars, data__open_tars=self.open_tars)
+        _require_mix(self.mix, clips_per_epoch=self.clips_per_epoch)
+        _require_positive(data__cache_gb=self.cache_gb)
         _require(
             self.clips_per_epoch == "all" or self.clips_per_epoch >= self.batch_clips,
             f"an epoch of {self.clips_per_epoch} clips holds no batch of {self.batch_clips}",
@@ -334,6 +378,8 @@ class DataConfig:
 class RunConfig:
     """A whole run."""
 
+    method: Literal["dora", "dino"] = "dora"
+    """DoRA, or plain DINO on the same frames, for comparison."""
     preset: str = "dora"
     """Name of the preset that the run started from; a label."""
     epochs: int = 100

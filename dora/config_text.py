@@ -92,6 +92,25 @@ def with_settings(config: RunConfig, settings: Sequence[str]) -> RunConfig:
         ) from None
 
 
+def mix_setting(text: str) -> str:
+    """Return `venice=2,zurich=1` as a setting of the mix.
+
+    Raises:
+        ConfigError: a name has no weight, or one that is no number.
+    """
+    pairs = []
+    for part in text.split(","):
+        name, _, weight = part.rpartition("=")
+        try:
+            pairs.append((name.strip(), float(weight)))
+        except ValueError:
+            raise ConfigError(
+                f"--mix {text}: {part.strip()!r} gives no name a weight",
+                remedy="write NAME=WEIGHT,NAME=WEIGHT, such as venice=2,zurich=1",
+            ) from None
+    return f"data.mix={json.dumps(pairs)}"
+
+
 def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield every option of a tree by its dotted name."""
     for name, value in tree.items():

@@ -12,6 +12,7 @@ _ROOMS = {
     "Manifest": "wtours.manifest",
     "Video": "wtours.manifest",
     "open_video": "wtours.video",
+    "SourceVideos": "wtours.source_videos",
     "CutSettings": "wtours.stages.cuts",
     "find_cuts": "wtours.stages.cuts",
     "open_shards": "wtours.shards",
@@ -21,6 +22,7 @@ _ROOMS = {
 __all__ = [
     "CutSettings",
     "Manifest",
+    "SourceVideos",
     "Video",
     "WtoursError",
     "__version__",

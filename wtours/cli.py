@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NoReturn
 
 from cyclopts import App, Parameter
 
-from wtours.commands.places import SHARDS, WEIGHTS
+from wtours.commands.places import SHARDS, VIDEOS, WEIGHTS
 from wtours.commands.shards import audit, blur, card, cuts, shard
 from wtours.commands.videos import doctor, fetch, verify
 from wtours.outcome import end_with
@@ -29,12 +29,16 @@ for command in (fetch, verify, cuts, blur, shard, audit, card):
 
 @app.command
 def analyze(
+    videos: Annotated[list[Path], Parameter(consume_multiple=True)] = [],  # noqa: B006
+    /,
     *,
     shards: Annotated[list[Path], Parameter(consume_multiple=True)] = [SHARDS],  # noqa: B006
     group: Annotated[list[str], Parameter(negative="")] = [],  # noqa: B006
     domain: Annotated[list[str], Parameter(negative="")] = [],  # noqa: B006
     out: Path = Path("data/analysis"),
     detector: str | None = None,
+    source: Annotated[Literal["shards", "videos"], Parameter(name="--from")] = "shards",
+    shots: str | None = None,
     weights: Path | None = None,
     vocabulary: Path | None = None,
     names: Path | None = None,
@@ -48,11 +52,16 @@ def analyze(
     duration_s: float | None = None,
     part: Literal["first", "random"] = "first",
     seed: int = 0,
+    truth: Path | None = None,
     download: Literal["detic"] | None = None,
 ) -> None:
     """Write lightness over time, objects and shots as tables, figures and one page.
 
+    Shards are analysed; their videos are needed for --from videos and --shots alone.
+
     Args:
+        videos: the videos that the shards were made from, or folders of them, known by their bytes;
+            by default data/videos.
         shards: shard sets, or folders of them.
         group: instead of --shards, and as often as there are groups: a name and where its sets are,
             such as "WTours=data/shards/*".
@@ -60,6 +69,10 @@ def analyze(
         out: folder for index.html, tables/ and figures/.
         detector: finds objects: detic, torchvision:NAME, hf:ORG/NAME, onnx:FILE or
             detectron2:CONFIG. Without one, objects are not counted.
+        source: where objects are counted: in the pictures of the shards, or in the same frames of
+            the videos, in full size.
+        shots: a further detector of shots that is compared with those of the shards: transnet
+            (TransNetV2), or transnet:FILE with other weights. It sees every frame of the videos.
         weights: file of the detector's weights; detic needs one.
         vocabulary: for detic, a .npy of text embeddings in place of the checkpoint's classes.
         names: file of class names, one a line; zero-shot detectors look for these.
@@ -73,6 +86,7 @@ def analyze(
         duration_s: of so many seconds instead.
         part: which part of each video is compared, its beginning or one drawn at random.
         seed: of that draw.
+        truth: CSV file of true cuts (video,frame), by which cut detectors are scored.
         download: fetch the weights of a detector into data/weights, and do nothing else.
     """
     from analysis.detectors.weights import download_detic
@@ -106,10 +120,14 @@ def analyze(
                 dtype=dtype,
                 compile=compile,
             ),
+            source=source,
+            shots=shots,
+            videos=videos or ([VIDEOS] if source == "videos" or shots is not None else []),
             threshold=threshold,
             matching=Matching(duration_s=duration_s, part=part, seed=seed)
             if match_duration or duration_s is not None
             else None,
+            truth=truth,
             tell=lambda task, step, share: advance(task, share, 1.0, step),
         )
     if report is not None:

@@ -19,6 +19,7 @@ import fsspec
 
 from wtours.errors import WtoursError
 from wtours.shards.schema import RECORD_FILE, DatasetRecord
+from wtours.store_faults import lasting_remedy
 from wtours.whole_file import write_whole
 
 Answer = TypeVar("Answer")
@@ -191,20 +192,10 @@ class Store:
 
 def _lasting(fault: Exception) -> str | None:
     """Return what to do about a fault that another try does not cure, or None."""
-    stays = "; then run the same command again: what was made stays"
-    if isinstance(fault, FileNotFoundError):
-        return "check the address; a bucket has to be made before, with its store's tool" + stays
-    if isinstance(fault, PermissionError):
-        return "check whose keys are used, and what they may do there" + stays
-    # By name, because the libraries that define them need not be installed.
-    names = " ".join(one.__name__ for one in type(fault).__mro__)
-    if "Credential" in names or "Authentication" in names:
-        return (
-            "log in as the store's library wants it (s3: `aws configure`, or AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY; gs: `gcloud auth application-default login`; hf: "
-            "`hf auth login`)" + stays
-        )
-    return None
+    remedy = lasting_remedy(fault)
+    if remedy is None:
+        return None
+    return f"{remedy}; then run the same command again: what was made stays"
 
 
 def open_store(out: str | Path) -> Store | None:

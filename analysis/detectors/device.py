@@ -1,4 +1,4 @@
-"""Where a detector computes: the first GPU that is there, under torchrun one for each process."""
+"""Where a detector computes: a GPU for each process of torchrun, or its share of the cores."""
 
 import os
 
@@ -27,6 +27,12 @@ def choose_device(device: str | None) -> str:
             remedy='say "cpu", or "cuda:0" where there is a GPU',
         ) from error
     return device
+
+
+def cores_of_process() -> int:
+    """Return how many cores are this process's: under torchrun those of the machine are shared."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, (usable or 1) // max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
 
 
 def _local_rank() -> int:

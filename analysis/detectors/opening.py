@@ -41,12 +41,12 @@ def open_detector(
         threshold: least score of a box, 0 to 1. Low, so that statistics can be made at higher
             ones without the detector.
         device: "cpu", "cuda:0"; None: a GPU where there is one, under torchrun one a process.
-        dtype: of the large layers, of networks in torch.
+        dtype: of the large layers, of networks in torch; float16 needs a GPU.
         compile: let torch compile the network.
 
     Raises:
         WtoursError: an unknown detector, an option that it does not have, a library that is not
-            installed, weights or names that do not fit.
+            installed, weights or names that do not fit, float16 on a CPU.
     """
     kind, _, which = spec.partition(":")
     if kind not in {known.partition(":")[0] for known in SPECS} or (kind == "detic") != (not which):
@@ -62,6 +62,8 @@ def open_detector(
         "compile": compile,
     }
     _refuse_unknown(spec, given, unknown=_UNKNOWN[kind])
+    if dtype == "float16":
+        _require_gpu(device)
     if kind == "detic":
         return _open_detic(
             weights,
@@ -100,6 +102,12 @@ def open_detector(
     return open_detectron2(which, weights=weights, names=listed, threshold=threshold, device=device)
 
 
+def file_of(spec: str, weights: Path | None) -> Path | None:
+    """Return the file of a detector's weights that a user named, if one was named."""
+    kind, _, which = spec.partition(":")
+    return Path(which) if kind == "onnx" else weights
+
+
 _UNKNOWN = {
     "detic": (),
     "torchvision": ("vocabulary",),
@@ -114,6 +122,17 @@ def _refuse_unknown(spec: str, given: dict[str, bool], *, unknown: tuple[str, ..
     for option in unknown:
         if given[option]:
             raise WtoursError(f"{spec} has no option {option}", remedy=f"leave --{option} out")
+
+
+def _require_gpu(device: str | None) -> None:
+    """Refuse float16 on a CPU, where it takes four to eight times as long as float32."""
+    from analysis.detectors.device import choose_device
+
+    if choose_device(device).startswith("cpu"):
+        raise WtoursError(
+            "float16 is for GPUs: on a CPU it is several times slower than float32",
+            remedy="leave --dtype out, or give bfloat16",
+        )
 
 
 def _open_detic(

@@ -16,8 +16,13 @@ from analysis.detectors.detic.checkpoint import read_state
 from analysis.detectors.detic.model import Precision
 from analysis.detectors.detic.picture import check_pictures
 from analysis.detectors.names import told_apart
-from analysis.detectors.network import NetworkPlace, first_line, state_sha256
-from analysis.detectors.picture_boxes import detections_within
+from analysis.detectors.network import (
+    NetworkPlace,
+    compile_network,
+    detections_of,
+    first_line,
+    state_sha256,
+)
 from wtours import WtoursError
 
 
@@ -80,16 +85,11 @@ class TorchvisionDetector:
         with self._place.computing():
             values = pictures.to(self._place.device).float() / 255
             outputs = self._network(list(values))
-        return [
-            detections_within(
-                output["boxes"].float().cpu().numpy(),
-                output["scores"].float().cpu().numpy(),
-                output["labels"].cpu().numpy(),
-                size=size,
-                threshold=self._threshold,
-            )
-            for output in outputs
-        ]
+        return detections_of(
+            [(one["boxes"], one["scores"], one["labels"]) for one in outputs],
+            size=size,
+            threshold=self._threshold,
+        )
 
 
 def open_torchvision(
@@ -141,10 +141,11 @@ def open_torchvision(
         _downloaded(model, published) if weights is None else read_state(weights),
         source=str(weights or model),
     )
-    network = network.eval().requires_grad_(False).to(place.device)
-    detector = TorchvisionDetector(network, given, model=model, threshold=threshold, place=place)
+    detector = TorchvisionDetector(
+        place.settle(network), given, model=model, threshold=threshold, place=place
+    )
     if compile:
-        network.backbone.compile()
+        compile_network(network.backbone, place.device)
     return detector
 
 

@@ -15,8 +15,13 @@ from analysis.detectors.detector import Detections
 from analysis.detectors.detic.model import Precision
 from analysis.detectors.detic.picture import check_pictures
 from analysis.detectors.names import told_apart
-from analysis.detectors.network import NetworkPlace, first_line, state_sha256
-from analysis.detectors.picture_boxes import detections_within
+from analysis.detectors.network import (
+    NetworkPlace,
+    compile_network,
+    detections_of,
+    first_line,
+    state_sha256,
+)
 from wtours import WtoursError
 
 _GROUNDED = ("grounding-dino", "mm-grounding-dino")
@@ -117,16 +122,7 @@ class TransformersDetector:
                 **{name: _moved(value, self._place.device) for name, value in inputs.items()}
             )
             found = self._found(outputs, size, len(inputs["pixel_values"]))
-        return [
-            detections_within(
-                boxes.float().cpu().numpy(),
-                scores.float().cpu().numpy(),
-                labels.cpu().numpy(),
-                size=size,
-                threshold=self._threshold,
-            )
-            for boxes, scores, labels in found
-        ]
+        return detections_of(found, size=size, threshold=self._threshold)
 
     def _found(
         self, outputs: Any, size: tuple[int, int], count: int
@@ -193,9 +189,8 @@ def open_transformers(
             remedy="check the name and the connection, or give a folder that holds the model",
         ) from error
     known = _names_for(model, names, config, zero_shot=zero_shot)
-    network = network.eval().requires_grad_(False).float().to(place.device)
     detector = TransformersDetector(
-        network,
+        place.settle(network),
         processor,
         known,
         zero_shot=zero_shot,
@@ -204,7 +199,7 @@ def open_transformers(
         place=place,
     )
     if compile:
-        network.compile()
+        compile_network(network, place.device)
     return detector
 
 

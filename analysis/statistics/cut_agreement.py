@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from analysis.statistics.shots import SECONDS_PER_HOUR, counted_interval
 from wtours import WtoursError
 
 WITHIN_FRAMES = 1
@@ -110,21 +111,73 @@ def detector_agreement(
             if video not in cuts[other]:
                 continue
             matched = match_cuts(cuts[one][video], cuts[other][video], within=within)
-            rows.append(
-                {
-                    "video": video,
-                    "one": one,
-                    "other": other,
-                    "one_cuts": matched.found,
-                    "other_cuts": matched.other,
-                    "both": matched.both,
-                    "share_of_one": matched.precision,
-                    "share_of_other": matched.recall,
-                    "f1": matched.f1,
-                }
-            )
+            rows.append(_agreement_row(video, one, other, matched))
     columns = ["video", "one", "other", "one_cuts", "other_cuts", "both"]
     return pd.DataFrame(rows, columns=[*columns, "share_of_one", "share_of_other", "f1"])
+
+
+def _agreement_row(
+    video: str | None, one: str, other: str, matched: Matched
+) -> dict[str, str | float | None]:
+    return {
+        "video": video,
+        "one": one,
+        "other": other,
+        "one_cuts": matched.found,
+        "other_cuts": matched.other,
+        "both": matched.both,
+        "share_of_one": matched.precision,
+        "share_of_other": matched.recall,
+        "f1": matched.f1,
+    }
+
+
+def cuts_by_detector(
+    cuts: Mapping[str, Mapping[str, Sequence[int]]], durations_s: Mapping[str, float]
+) -> pd.DataFrame:
+    """Return a row for each video and each detector that has looked at it, in the videos' order.
+
+    Columns: `video`, `detector`; `cuts`; `cuts_per_hour`, missing of a video without duration;
+    `cuts_per_hour_low`, `cuts_per_hour_high`, what `counted_interval` leaves open.
+
+    Args:
+        cuts: detector -> video -> frames of its cuts.
+        durations_s: of every video that occurs.
+    """
+    rows = [
+        {"video": video, "detector": name, "cuts": len(found[video])}
+        for video in durations_s
+        for name, found in cuts.items()
+        if video in found
+    ]
+    table = pd.DataFrame(rows, columns=["video", "detector", "cuts"]).astype({"cuts": "int64"})
+    hours = table["video"].map(dict(durations_s)).astype("float64") / SECONDS_PER_HOUR
+    low, high = (pd.Series(end, index=table.index) for end in counted_interval(table["cuts"]))
+    return table.assign(
+        cuts_per_hour=(table["cuts"] / hours).where(hours > 0),
+        cuts_per_hour_low=(low / hours).where(hours > 0),
+        cuts_per_hour_high=(high / hours).where(hours > 0),
+    )
+
+
+def add_totals(agreement: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `detector_agreement`, and for each two detectors one of all videos.
+
+    That row stands after the others of its two detectors, its `video` is missing, and a video
+    counts in it by its cuts. Of a single video there is none: it would say the same again.
+    """
+    parts = []
+    for (one, other), rows in agreement.groupby(["one", "other"], sort=False):
+        parts.append(rows)
+        if len(rows) == 1:
+            continue
+        matched = Matched(
+            found=int(rows["one_cuts"].sum()),
+            other=int(rows["other_cuts"].sum()),
+            both=int(rows["both"].sum()),
+        )
+        parts.append(pd.DataFrame([_agreement_row(None, str(one), str(other), matched)]))
+    return pd.concat(parts, ignore_index=True) if parts else agreement
 
 
 def score_cuts(

@@ -184,7 +184,7 @@ def summarise_lightness(
                 "maximum": mean.max(),
                 "range": high - low,
                 **{state: float(shares[state]) if counts else float("nan") for state in STATES},
-                "turns": _turns(of_video, options, duration_s=duration_s) if counts else None,
+                "turns": len(_turns(of_video, options, duration_s=duration_s)) if counts else None,
                 **_changes(of_video["tick"], mean, rate_hz=rate_hz),
             }
         )
@@ -244,13 +244,33 @@ def _with_breaks(rows: pd.DataFrame, run: np.ndarray[Any, Any]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _turns(of_video: pd.DataFrame, options: LightnessOptions, *, duration_s: float) -> int:
+def turns_of_videos(
+    pictures: pd.DataFrame, videos: pd.DataFrame, options: LightnessOptions
+) -> pd.DataFrame:
+    """Return every turn of every video: `video`, then the columns of `change_points`.
+
+    Args:
+        pictures: as `Tables.pictures`.
+        videos: as `Tables.videos`, of which `video` and `duration_s` are used.
+        options: window, bounds and margin.
+    """
+    lengths_s = dict(zip(videos["video"].astype(str), videos["duration_s"], strict=True))
+    parts = [
+        _turns(of_video, options, duration_s=lengths_s[str(name)]).assign(video=str(name))
+        for name, of_video in pictures.groupby("video", observed=True)
+        if str(name) in lengths_s
+    ]
+    columns = ["video", "time_s", "before", "after"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def _turns(of_video: pd.DataFrame, options: LightnessOptions, *, duration_s: float) -> pd.DataFrame:
     smooth = moving_median(
         of_video["time_s"],
         of_video["lightness_mean"],
         window_s=suited_window_s(duration_s, options),
     )
-    return len(change_points(of_video["time_s"], smooth, options))
+    return change_points(of_video["time_s"], smooth, options)
 
 
 def _name(state: int) -> str:

@@ -1,61 +1,33 @@
-"""From the frames of one clip to its global views and local crops (multi-crop).
+"""From first crops and what was drawn to global views and local crops (multi-crop), in batches.
 
-`draw_clip` draws every parameter from (seed, position, view, frame) and touches no pixel;
-`augment_clip` applies what was drawn and draws nothing. Which draws are shared by the frames of a
-clip is decided here and nowhere else.
+Nothing is drawn here. On a GPU all of it is done there, for some clips at a time: no shape depends
+on a draw, nothing waits for the device, nothing loops over pictures. On a CPU it is done clip by
+clip, by the processes that read, for training would wait for it (`finish_clip`).
+
+Global views are bilinear without antialiasing, local crops Pillow's antialiased bicubic; every
+step ends on 8 bits.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from dora.config import AugmentConfig, ViewConfig
-from dora.data.colours import COLOUR_DRAWS, ColourDraws, change_colours, draw_colours
-from dora.data.crops import (
-    BOX_DRAWS,
-    cut_first,
-    cut_global,
-    cut_locals,
-    draw_boxes,
-    draw_plain_box,
-    to_uint8,
-)
-from dora.data.draws import FIRST_CROP, GLOBAL_VIEWS, LOCAL_CROPS, uniform_draws
+from dora.config import AugmentConfig
+from dora.data.clip_draws import COLOURS, FLIP, HEIGHT, LEFT, TOP, WIDTH
+from dora.data.colours import change_colours, normalise
+from dora.data.reading import DrawnClip, Replaced
+from dora.data.resampling import Taps, bicubic_taps, bilinear_taps, resample
+from dora.data.views import Views
 
-VIEW_DRAWS = 40
-"""Uniform numbers kept for one view of one frame: box, flip, colours, and some to spare."""
-assert BOX_DRAWS + 1 + COLOUR_DRAWS <= VIEW_DRAWS
-
-
-@dataclass(frozen=True, kw_only=True)
-class ViewDraws:
-    """What was drawn for one view of T frames; with L views stacked, (L, T, ...)."""
-
-    boxes: NDArray[np.int64]
-    """(T, 4) top, left, height, width in pixels of the first crop."""
-    flips: NDArray[np.bool_]
-    """(T,)"""
-    colours: ColourDraws
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClipDraws:
-    """Everything that was drawn for one clip."""
-
-    first_box: NDArray[np.int64]
-    """(4,) top, left, height, width in pixels of the frames."""
-    global_views: ViewDraws
-    """(V, T, ...); boxes and flips are equal over T."""
-    local_crops: ViewDraws
-    """(L, T, ...)"""
+GROUP_PIXELS = 2**22
+"""Pixels of the first crops that a GPU works on at once: 5 clips of `released`, about 1 GB."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipViews:
-    """The views of one clip as they leave a worker."""
+    """The views of one clip as they leave a worker where there is no GPU."""
 
     position: int
     """Number of the clip in the run."""
@@ -63,105 +35,108 @@ class ClipViews:
     """(V, T, 3, S, S) uint8."""
     local_crops: Tensor
     """(L, T, 3, s, s) uint8."""
+    replaced: tuple[Replaced, ...] = ()
 
 
-def draw_clip(
-    augment: AugmentConfig, *, seed: int, position: int, frames: int, height: int, width: int
-) -> ClipDraws:
-    """Return the parameters of all views of a clip.
-
-    Args:
-        augment: sizes and probabilities.
-        seed: the run's seed.
-        position: number of the clip in the run.
-        frames: T.
-        height: of the frames, pixels.
-        width: of the frames, pixels.
-
-    Raises:
-        DoraError: the frames are smaller than a plain first crop.
-    """
-    draws = uniform_draws(seed, purpose=FIRST_CROP, place=position, rows=1, columns=VIEW_DRAWS)
-    box = draws[0, :BOX_DRAWS]
-    if augment.first_crop == "plain":
-        first_box = draw_plain_box(box, height=height, width=width, px=augment.first_px)
-    else:
-        first_box = draw_boxes(box, height=height, width=width, scale=augment.first_scale)
-    kinds = [(GLOBAL_VIEWS + v, view, "clip") for v, view in enumerate(augment.global_views)]
-    crops = [
-        (LOCAL_CROPS + j, augment.local_view, augment.local_box) for j in range(augment.local_crops)
-    ]
-
-    def draw(purpose: int, view: ViewConfig, scope: str) -> ViewDraws:
-        numbers = uniform_draws(
-            seed, purpose=purpose, place=position, rows=frames, columns=VIEW_DRAWS
-        )
-        return _draw_view(numbers, view, augment, one_box=scope == "clip")
-
-    return ClipDraws(
-        first_box=first_box,
-        global_views=_stack([draw(*kind) for kind in kinds]),
-        local_crops=_stack([draw(*crop) for crop in crops]),
-    )
-
-
-def _draw_view(
-    draws: NDArray[np.float64], view: ViewConfig, augment: AugmentConfig, *, one_box: bool
-) -> ViewDraws:
-    """Return one view's parameters from (T, VIEW_DRAWS) uniform numbers.
-
-    What is drawn once for a clip is taken from the numbers of its first frame.
-    """
-    geometry = np.broadcast_to(draws[:1], draws.shape) if one_box else draws
-    once = augment.photometric == "clip"
-    photometry = np.broadcast_to(draws[:1], draws.shape) if once else draws
-    side = augment.first_px
-    return ViewDraws(
-        boxes=draw_boxes(geometry[:, :BOX_DRAWS], height=side, width=side, scale=view.scale),
-        flips=geometry[:, BOX_DRAWS] < view.flip,
-        colours=draw_colours(photometry[:, BOX_DRAWS + 1 :][:, :COLOUR_DRAWS], view),
-    )
-
-
-def _stack(views: list[ViewDraws]) -> ViewDraws:
-    return ViewDraws(
-        boxes=np.stack([view.boxes for view in views]),
-        flips=np.stack([view.flips for view in views]),
-        colours=ColourDraws.stack([view.colours for view in views]),
-    )
-
-
-def augment_clip(
-    frames: NDArray[np.uint8], augment: AugmentConfig, draws: ClipDraws, *, position: int
-) -> ClipViews:
-    """Return the views of one clip.
-
-    Args:
-        frames: (T, H, W, 3) uint8.
-        augment: sizes of the views.
-        draws: what was drawn for it.
-        position: number of the clip in the run.
-    """
-    first = cut_first(frames, draws.first_box, px=augment.first_px)
-    drawn = draws.global_views
-    global_views = torch.stack(
-        [
-            cut_global(first, drawn.boxes[v, 0], px=view.px, flip=bool(drawn.flips[v, 0]))
-            for v, view in enumerate(augment.global_views)
-        ]
-    )
-    local_crops = cut_locals(
-        to_uint8(first).permute(0, 2, 3, 1).contiguous().numpy(),
-        draws.local_crops.boxes,
-        draws.local_crops.flips,
-        px=augment.local_view.px,
-    )
+def finish_clip(clip: DrawnClip, augment: AugmentConfig) -> ClipViews:
+    """Return the views of one clip, on the device of its first crops."""
+    rows = torch.from_numpy(clip.draws.rows())
+    global_views, local_crops = apply_draws(clip.first[None], rows[None], augment)
     return ClipViews(
-        position=position,
-        global_views=_recolour(global_views, draws.global_views.colours),
-        local_crops=_recolour(local_crops, draws.local_crops.colours),
+        position=clip.position,
+        global_views=global_views[:, 0],
+        local_crops=local_crops[:, 0],
+        replaced=clip.replaced,
     )
 
 
-def _recolour(views: Tensor, colours: ColourDraws) -> Tensor:
-    return change_colours(views.flatten(0, 1), colours.flat()).view_as(views)
+def make_views(
+    clips: Sequence[DrawnClip], augment: AugmentConfig, *, device: torch.device
+) -> Views:
+    """Return the views of clips, on the device.
+
+    8-bit first crops and draws are copied there from page-locked memory, while it does other work.
+    A clip's views do not depend on the clips beside it, on a CPU to the last bit.
+
+    Args:
+        clips: B clips.
+        augment: sizes of the views.
+        device: where they go.
+    """
+    first = _send([clip.first.permute(0, 2, 3, 1) for clip in clips], device)
+    rows = _send([torch.from_numpy(clip.draws.rows()) for clip in clips], device)
+    first = first.permute(0, 1, 4, 2, 3)
+    count, frames, _, side, _ = first.shape
+    sides = (augment.global_views[0].px, augment.local_view.px)
+    counts = (len(augment.global_views), augment.local_crops)
+    made = tuple(
+        torch.empty((views, count, frames, 3, px, px), device=device)
+        for views, px in zip(counts, sides, strict=True)
+    )
+    group = max(1, GROUP_PIXELS // (frames * side**2)) if device.type != "cpu" else 1
+    for start in range(0, count, group):
+        part = slice(start, start + group)
+        for whole, views in zip(made, apply_draws(first[part], rows[part], augment), strict=True):
+            whole[:, part] = normalise(views)
+    positions = torch.tensor([clip.position for clip in clips])
+    return Views(global_views=made[0], local_crops=made[1], positions=positions)
+
+
+def stack_views(clips: Sequence[ClipViews]) -> Views:
+    """Return views that workers have finished as a batch on the CPU."""
+    return Views(
+        global_views=normalise(torch.stack([clip.global_views for clip in clips], dim=1)),
+        local_crops=normalise(torch.stack([clip.local_crops for clip in clips], dim=1)),
+        positions=torch.tensor([clip.position for clip in clips]),
+    )
+
+
+def apply_draws(first: Tensor, rows: Tensor, augment: AugmentConfig) -> tuple[Tensor, Tensor]:
+    """Return global views (V, B, T, 3, S, S) and local crops (L, B, T, 3, s, s), uint8.
+
+    Args:
+        first: (B, T, 3, S, S) uint8 first crops.
+        rows: (B, V + L, T, VIEW_COLUMNS) float32, `ClipDraws.rows`, on the same device.
+        augment: sizes of the views.
+    """
+    rows = rows.transpose(0, 1)
+    views = len(augment.global_views)
+    global_views = _cut(first, rows[:views], px=augment.global_views[0].px, bicubic=False)
+    local_crops = _cut(first, rows[views:], px=augment.local_view.px, bicubic=True)
+    return global_views, local_crops
+
+
+def _cut(first: Tensor, rows: Tensor, *, px: int, bicubic: bool) -> Tensor:
+    """Return (L, B, T, 3, px, px) uint8: boxes of the first crops, resized, flipped, recoloured."""
+    kinds, clips, frames, _ = rows.shape
+    rows = rows.flatten(0, 2)
+    parents = torch.arange(clips * frames, device=first.device).repeat(kinds)
+    across = _taps(rows[:, LEFT], rows[:, WIDTH], px=px, parent=first.shape[-1], bicubic=bicubic)
+    down = _taps(rows[:, TOP], rows[:, HEIGHT], px=px, parent=first.shape[-2], bicubic=bicubic)
+    pictures = resample(
+        first.flatten(0, 1),
+        parents,
+        across=across.mirrored(rows[:, FLIP] > 0),
+        down=down,
+        rounded_between=bicubic,
+    )
+    everywhere = first.device.type != "cpu"
+    changed = change_colours(pictures, rows[:, COLOURS], everywhere=everywhere)
+    return changed.view(kinds, clips, frames, 3, px, px)
+
+
+def _taps(starts: Tensor, lengths: Tensor, *, px: int, parent: int, bicubic: bool) -> Taps:
+    starts, lengths = starts.long(), lengths.long()
+    if bicubic:
+        return bicubic_taps(starts, lengths, px=px, longest=parent)
+    return bilinear_taps(starts, lengths, px=px)
+
+
+def _send(parts: list[Tensor], device: torch.device) -> Tensor:
+    """Return the parts stacked, on the device; those that are there already stay there."""
+    if parts[0].device.type == device.type:
+        return torch.stack(parts)
+    shape = (len(parts), *parts[0].shape)
+    batch = torch.empty(shape, dtype=parts[0].dtype, pin_memory=device.type == "cuda")
+    torch.stack(parts, out=batch)
+    return batch.to(device, non_blocking=True)

@@ -28,6 +28,10 @@ BLUR_PX = (0.1, 2.0)
 SOLARISE_FROM = 128
 CHUNK_PIXELS = 2**17
 """Pixels of the pictures that a CPU changes at once: 1.5 MB as float32 stay in its cache."""
+JITTER, ORDER, FACTORS = 0, slice(1, 5), slice(5, 9)
+GREY, BLUR, SOLARISE = 9, 10, 11
+"""Columns of a row of parameters, `ColourDraws.rows`."""
+COLOUR_COLUMNS = 12
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet, for pixels in [0, 1]."""
 
@@ -50,90 +54,115 @@ class ColourDraws:
     """(I,)"""
 
     @classmethod
-    def stack(cls, parts: list[Self]) -> Self:
-        """Return draws of equal shape, stacked along a new first axis."""
+    def join(cls, parts: list[Self]) -> Self:
+        """Return draws of several groups of pictures, joined along the first axis."""
         names = [field.name for field in fields(cls)]
-        return cls(**{name: np.stack([getattr(part, name) for part in parts]) for name in names})
+        joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        return cls(**joined)
 
-    def flat(self) -> "ColourDraws":
-        """Return the same with the leading axes joined into one."""
-        rows = self.jitter.size
-        return ColourDraws(
-            jitter=self.jitter.reshape(rows),
-            order=self.order.reshape(rows, 4),
-            factors=self.factors.reshape(rows, 4),
-            grey=self.grey.reshape(rows),
-            blur_px=self.blur_px.reshape(rows),
-            solarise=self.solarise.reshape(rows),
-        )
+    def rows(self) -> NDArray[np.float32]:
+        """Return (I, COLOUR_COLUMNS): the parameters of each picture as one row of numbers."""
+        rows = np.empty((*self.jitter.shape, COLOUR_COLUMNS), dtype=np.float32)
+        rows[..., JITTER] = self.jitter
+        rows[..., ORDER] = self.order
+        rows[..., FACTORS] = self.factors
+        rows[..., GREY] = self.grey
+        rows[..., BLUR] = self.blur_px
+        rows[..., SOLARISE] = self.solarise
+        return rows
 
 
 def draw_colours(draws: NDArray[np.float64], view: ViewConfig) -> ColourDraws:
     """Return the parameters of I pictures.
 
     Args:
-        draws: (I, COLOUR_DRAWS) uniform in [0, 1).
+        draws: (..., COLOUR_DRAWS) uniform in [0, 1); the leading axes count pictures.
         view: gives the probabilities.
     """
     strengths = np.asarray(STRENGTHS)
     around = np.asarray([1.0, 1.0, 1.0, 0.0])
     low, high = BLUR_PX
-    blur_px = low + (high - low) * draws[:, 11]
+    blur_px = low + (high - low) * draws[..., 11]
     return ColourDraws(
-        jitter=draws[:, 0] < view.jitter,
-        order=np.argsort(draws[:, 1:5], axis=1, kind="stable"),
-        factors=(around + strengths * (2 * draws[:, 5:9] - 1)).astype(np.float32),
-        grey=draws[:, 9] < view.grey,
-        blur_px=np.where(draws[:, 10] < view.blur, blur_px, 0).astype(np.float32),
-        solarise=draws[:, 12] < view.solarise,
+        jitter=draws[..., 0] < view.jitter,
+        order=np.argsort(draws[..., 1:5], axis=-1, kind="stable"),
+        factors=(around + strengths * (2 * draws[..., 5:9] - 1)).astype(np.float32),
+        grey=draws[..., 9] < view.grey,
+        blur_px=np.where(draws[..., 10] < view.blur, blur_px, 0).astype(np.float32),
+        solarise=draws[..., 12] < view.solarise,
     )
 
 
-def change_colours(pictures: Tensor, draws: ColourDraws) -> Tensor:
-    """Return pictures (I, 3, S, S) uint8 after jitter, grey, blur and solarise, in a new tensor."""
-    pictures = pictures.clone()
-    for place in range(4):
-        for kind, change in enumerate(_JITTER):
-            chosen = np.flatnonzero(draws.jitter & (draws.order[:, place] == kind))
-            _apply(pictures, chosen, change, draws.factors[chosen, kind])
-    grey, blurred = np.flatnonzero(draws.grey), np.flatnonzero(draws.blur_px)
-    _apply(pictures, grey, lambda part, _: to_grey(part), draws.blur_px[grey])
-    _apply(pictures, blurred, blur, draws.blur_px[blurred])
-    inverted = np.flatnonzero(draws.solarise)
-    _apply(pictures, inverted, lambda part, _: solarise(part), draws.blur_px[inverted])
+def change_colours(pictures: Tensor, rows: Tensor, *, everywhere: bool = False) -> Tensor:
+    """Return pictures after jitter, grey, blur and solarise, in a new tensor.
+
+    Hue stands once among the four parts of a jitter: up to three blends come before it and up to
+    three after it.
+
+    Args:
+        pictures: (I, 3, S, S) uint8.
+        rows: (I, COLOUR_COLUMNS) float32, what was drawn for each, on their device.
+        everywhere: change all pictures and take those that were drawn, so that no shape depends on
+            a draw and nothing is asked of the device; else only those that were drawn are changed,
+            which is less work. The results are equal.
+    """
+    pictures = pictures.clone(memory_format=torch.contiguous_format)
+    jitter, order, factors = rows[:, JITTER] > 0, rows[:, ORDER], rows[:, FACTORS]
+    hue_place = (order == HUE).int().argmax(dim=1)
+
+    def blended(place: int, chosen: Tensor) -> Tensor:
+        kinds = order[:, place]
+        factor = factors.gather(1, kinds.long()[:, None])[:, 0]
+        return _change(pictures, jitter & chosen, blend, (kinds, factor), everywhere=everywhere)
+
+    for place in (0, 1, 2):
+        pictures = blended(place, hue_place > place)
+    turns = (factors[:, HUE],)
+    pictures = _change(pictures, jitter, adjust_hue, turns, everywhere=everywhere)
+    for place in (1, 2, 3):
+        pictures = blended(place, hue_place < place)
+    deviations_px = (rows[:, BLUR],)
+    pictures = _change(pictures, rows[:, GREY] > 0, to_grey, (), everywhere=everywhere)
+    pictures = _change(pictures, rows[:, BLUR] > 0, blur, deviations_px, everywhere=everywhere)
+    return _change(pictures, rows[:, SOLARISE] > 0, solarise, (), everywhere=everywhere)
+
+
+def _change(
+    pictures: Tensor,
+    chosen: Tensor,
+    change: Callable[..., Tensor],
+    values: tuple[Tensor, ...],
+    *,
+    everywhere: bool,
+) -> Tensor:
+    """Return the pictures, of which the chosen ones are changed, each with its values."""
+    if everywhere:
+        return torch.where(chosen[:, None, None, None], change(pictures, *values), pictures)
+    # What a step leaves between its parts should stay in the processor's cache.
+    chunk = max(1, CHUNK_PIXELS // pictures.shape[-1] ** 2)
+    for at in torch.split(chosen.nonzero()[:, 0], chunk):
+        if len(at):
+            pictures[at] = change(pictures[at], *(value[at] for value in values))
     return pictures
 
 
-def _apply(
-    pictures: Tensor,
-    chosen: NDArray[np.int64],
-    change: Callable[[Tensor, Tensor], Tensor],
-    values: NDArray[np.float32],
-) -> None:
-    """Change the chosen pictures in place, each with its value."""
-    # On a CPU, what a step leaves between its parts should stay in the cache.
-    side = pictures.shape[-1]
-    chunk = max(1, CHUNK_PIXELS // side**2) if pictures.device.type == "cpu" else len(chosen)
-    for start in range(0, len(chosen), chunk or 1):
-        at = torch.from_numpy(chosen[start : start + chunk]).to(pictures.device)
-        value = torch.from_numpy(values[start : start + chunk]).to(pictures.device)
-        pictures[at] = change(pictures[at], value)
+def blend(pictures: Tensor, kinds: Tensor, factors: Tensor) -> Tensor:
+    """Return pictures blended with what each kind of change takes away, cut off to 8 bits.
 
+    other + factor (picture - other), where other is black for brightness, the rounded mean of the
+    grey levels for contrast, and the grey levels for saturation.
 
-def adjust_brightness(pictures: Tensor, factors: Tensor) -> Tensor:
-    """Return pictures blended with black."""
-    return _blend(torch.zeros((), device=pictures.device), pictures, factors)
-
-
-def adjust_contrast(pictures: Tensor, factors: Tensor) -> Tensor:
-    """Return pictures blended with the rounded mean of their grey levels."""
-    mean = (_grey_levels(pictures).double().mean(dim=(1, 2), keepdim=True) + 0.5).floor()
-    return _blend(mean[:, None].float(), pictures, factors)
-
-
-def adjust_saturation(pictures: Tensor, factors: Tensor) -> Tensor:
-    """Return pictures blended with their grey levels."""
-    return _blend(_grey_levels(pictures)[:, None].float(), pictures, factors)
+    Args:
+        pictures: (I, 3, S, S) uint8.
+        kinds: (I,) BRIGHTNESS, CONTRAST or SATURATION.
+        factors: (I,) float32.
+    """
+    levels = _grey_levels(pictures)
+    mean = (levels.mean(dim=(1, 2), keepdim=True, dtype=torch.float64) + 0.5).floor_()
+    kind = kinds[:, None, None]
+    other = torch.where(kind == CONTRAST, mean.float(), torch.where(kind == SATURATION, levels, 0))
+    mixed = (pictures - other[:, None]).mul_(factors[:, None, None, None]).add_(other[:, None])
+    return mixed.clamp_(0, 255).to(torch.uint8)
 
 
 def adjust_hue(pictures: Tensor, turns: Tensor) -> Tensor:
@@ -142,9 +171,6 @@ def adjust_hue(pictures: Tensor, turns: Tensor) -> Tensor:
     shift = (turns * 255).trunc()  # towards 0, as a cast to an integer
     hue = (hue + shift[:, None, None]) % 256  # wraps as 8 bits do
     return _from_hsv(hue, saturation, value)
-
-
-_JITTER = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)
 
 
 def to_grey(pictures: Tensor) -> Tensor:
@@ -187,21 +213,23 @@ def blur(pictures: Tensor, deviations_px: Tensor) -> Tensor:
 
 def normalise(pictures: Tensor) -> Tensor:
     """Return (..., 3, S, S) uint8 as float32 with ImageNet's mean and deviation taken out."""
-    mean = torch.tensor(MEAN, device=pictures.device).view(3, 1, 1)
-    deviation = torch.tensor(DEVIATION, device=pictures.device).view(3, 1, 1)
+    mean, deviation = (_per_channel(values, pictures.device) for values in (MEAN, DEVIATION))
     return pictures.float().div_(255).sub_(mean).div_(deviation)
 
 
-def _blend(other: Tensor, pictures: Tensor, factors: Tensor) -> Tensor:
-    """Return other + factor (pictures - other), cut off to 8 bits."""
-    mixed = (pictures - other).mul_(factors[:, None, None, None]).add_(other)
-    return mixed.clamp_(0, 255).to(torch.uint8)
+def _per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Return (3, 1, 1), made on the device: a copy from the host would wait for it."""
+    return torch.stack([torch.full((1, 1), value, device=device) for value in values])
 
 
 def _grey_levels(pictures: Tensor) -> Tensor:
-    """Return (I, S, S) int32: 0.299 R + 0.587 G + 0.114 B in Pillow's fixed point."""
-    red, green, blue = pictures.int().unbind(1)
-    return (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16
+    """Return (I, S, S) float32: 0.299 R + 0.587 G + 0.114 B in Pillow's fixed point.
+
+    All numbers are whole and below 2^24, so that float32 is exact.
+    """
+    red, green, blue = pictures.float().unbind(1)
+    sums = (red * 19595).add_(green, alpha=38470).add_(blue, alpha=7471)
+    return sums.add_(0x8000).mul_(2.0**-16).floor_()
 
 
 def _to_hsv(pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -15,13 +15,25 @@ ORDER = 0
 FIRST_CROP = 1
 """Purpose of the draws of a clip's first crop."""
 STOCHASTIC_DEPTH = 2
-"""Purpose of the draws that seed torch in a step; the place is the step."""
+"""Purpose of the draws that leave out residual paths of the student."""
+TAR_ORDER = 3
+"""Purpose of the draws that order tars; the place is the number of a pass."""
+TURNS = 4
+"""Purpose of the draws that say when a source has its turn; the place counts groups of turns."""
+BLOCK_MASKS = 5
+"""Purpose of the draws of random masks in global view 0; view v has 2^32 v more."""
 GLOBAL_VIEWS = 16
 """Purpose of the draws of global view 0; view v has the next ones."""
 LOCAL_CROPS = 1024
 """Purpose of the draws of local crop 0; crop j has the next ones."""
 OBJECT_HEADS = 1 << 20
 """Purpose of the draws of attention heads in global view 0; view v has the next ones."""
+
+
+def of_source(purpose: int, source: int) -> int:
+    """Return the purpose of the same draws for another of several sources, which count from 0."""
+    assert 0 <= purpose < 1 << 32, f"purpose {purpose}"
+    return purpose | source << 32
 
 
 def raw_draws(seed: int, *, purpose: int, place: int, count: int) -> NDArray[np.uint64]:
@@ -47,7 +59,7 @@ def uniform_draws(
     return numbers.reshape(rows, columns)
 
 
-def permutation(seed: int, *, number: int, size: int) -> NDArray[np.int64]:
+def permutation(seed: int, *, number: int, size: int, purpose: int = ORDER) -> NDArray[np.int64]:
     """Return a permutation of `size` numbers, the `number`-th of a run."""
-    keys = raw_draws(seed, purpose=ORDER, place=number, count=size)
+    keys = raw_draws(seed, purpose=purpose, place=number, count=size)
     return np.argsort(keys, kind="stable")

@@ -2,28 +2,40 @@
 
 The main process knows the clips and their order and tells workers, clip by clip, which rows to
 read; a worker knows no order and has no state, so that the number of workers changes nothing.
-Clips travel as 8 bits through shared memory, are put together in page-locked memory if there is a
-GPU, and become normalised float32 on the device.
+What travels through shared memory is 8 bits. With a GPU these are first crops and what was drawn,
+put together in page-locked memory; views are made there. Without one they are finished views.
 """
 
 import math
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from dora.config import AugmentConfig
-from dora.data.augment import ClipViews
+from dora.data.augment import ClipViews, finish_clip, make_views, stack_views
+from dora.data.bad_frames import BadFrames
 from dora.data.clips import ClipTable
-from dora.data.colours import normalise
-from dora.data.reading import ClipPlace, ClipReader, Fault
+from dora.data.device_jpeg import decode_clips
+from dora.data.places import ClipPlace
+from dora.data.placing import clip_rows, place_clips
+from dora.data.reading import (
+    ClipReader,
+    Decoder,
+    DrawnClip,
+    EncodedClip,
+    Fault,
+    OnBadFrame,
+    one_thread,
+)
+from dora.data.staging import StagedPlaces
 from dora.data.stream import ClipOrder, share_of_rank
 from dora.data.views import Views
 from dora.data.workers import interrupts_held, start_worker, worker_context
@@ -32,25 +44,8 @@ from wtours.shards import ShardSet
 
 SHARED_MEMORY = Path("/dev/shm")
 
-
-class _Places:
-    """Places of the clips of a rank, step after step; read by the loader's main process."""
-
-    def __init__(self, loader: "ClipLoader") -> None:
-        self.loader = loader
-
-    def __iter__(self) -> Iterator[ClipPlace]:
-        loader = self.loader
-        for step in range(loader.start_step, loader.stop_step):
-            numbers, positions = (
-                share_of_rank(values, rank=loader.rank, world=loader.world)
-                for values in loader.order.clips_of_step(step)
-            )
-            for number, position in zip(numbers, positions, strict=True):
-                set_number, rows = loader.clips.rows(int(number))
-                yield ClipPlace(
-                    position=int(position), set_number=set_number, rows=tuple(rows.tolist())
-                )
+Travelling = EncodedClip | DrawnClip | ClipViews
+"""What workers hand over: on its way to a GPU, or finished."""
 
 
 class ClipLoader:
@@ -63,7 +58,7 @@ class ClipLoader:
     doing under `if __name__ == "__main__"`.
 
     Memory: each worker keeps at most `prefetch` clips of `clip_bytes` ready, in shared memory, and
-    20 bytes for each row of the index.
+    this process 20 bytes for each row of the indices; workers hold no index.
 
     Args:
         shards: the shard sets that `clips` was made from, in its order.
@@ -76,9 +71,12 @@ class ClipLoader:
         start_step: the step of the run that the first batch belongs to.
         stop_step: the step before which to stop.
         device: where the batches go.
+        on_bad_frame: whether a damaged picture is an error, or its neighbour takes its place.
+        decoder: what decodes the pictures.
 
     Raises:
-        DoraError: the batch cannot be split over the processes, or shared memory is too small.
+        DoraError: the batch cannot be split over the processes, shared memory is too small, or
+            there is no GPU to decode.
     """
 
     def __init__(
@@ -94,7 +92,10 @@ class ClipLoader:
         start_step: int = 0,
         stop_step: int,
         device: torch.device | None = None,
+        on_bad_frame: OnBadFrame = "error",
+        decoder: Decoder = "turbo",
     ) -> None:
+        self.shards = tuple(shards)
         self.clips = clips
         self.order = order
         self.rank = rank
@@ -104,8 +105,18 @@ class ClipLoader:
         self.device = device or torch.device("cpu")
         first = np.arange(order.batch_clips)
         self.batch_clips = len(share_of_rank(first, rank=rank, world=world))
-        self.clip_bytes = clip_bytes(augment, frames=clips.frames)
-        self.reader = ClipReader(shards, augment, seed=order.seed)
+        finished = self.device.type == "cpu"
+        self.clip_bytes = clip_bytes(augment, frames=clips.frames, finished=finished)
+        self.augment = augment
+        if decoder == "gpu" and finished:
+            raise DoraError(
+                f"data.decoder is 'gpu', but this process computes on the {self.device.type}",
+                remedy="set data.decoder to turbo",
+            )
+        self.reader = ClipReader(
+            augment, seed=order.seed, on_bad_frame=on_bad_frame, decoder=decoder
+        )
+        self.bad_frames = BadFrames([shard_set.address for shard_set in self.shards])
         self.workers = workers
         self.prefetch = self._prefetch() if workers else None
 
@@ -119,13 +130,27 @@ class ClipLoader:
             ShardError: a picture was altered.
             DoraError: a picture does not fit, or a worker was ended from outside.
         """
-        clips = self._read_clips()
-        for _ in range(len(self)):
-            yield self._collate([next(clips) for _ in range(self.batch_clips)])
+        with StagedPlaces(
+            self._places(), self.shards, processes=self.world, told=self.rank == 0
+        ) as places:
+            clips = self._read_clips(places)
+            for _ in range(len(self)):
+                yield self._collate([next(clips) for _ in range(self.batch_clips)])
 
-    def _read_clips(self) -> Iterator[ClipViews]:
+    def _places(self) -> Iterator[ClipPlace]:
+        """Yield where the clips of this rank are, step after step."""
+        for step in range(self.start_step, self.stop_step):
+            numbers, positions = (
+                share_of_rank(values, rank=self.rank, world=self.world)
+                for values in self.order.clips_of_step(step)
+            )
+            sets, rows = clip_rows(self.clips, numbers)
+            yield from place_clips(self.shards, sets, rows, positions)
+
+    def _read_clips(self, places: StagedPlaces) -> Iterator[Travelling]:
         try:
-            for result in self._results():
+            for result in self._results(places):
+                places.delivered()
                 if isinstance(result, Fault):
                     raise result.error()
                 yield result
@@ -140,21 +165,22 @@ class ClipLoader:
                 remedy="it may have been out of memory: lower data.workers, and start again",
             ) from fault
 
-    def _results(self) -> Iterator[ClipViews | Fault]:
-        if self.workers:
-            self._load_places()
+    def _results(self, places: StagedPlaces) -> Iterator[Travelling | Fault]:
+        places.prepare(1 if self.prefetch is None else self.prefetch * self.workers)
         with warnings.catch_warnings():
             # More workers than cores is the user's choice.
             warnings.filterwarnings("ignore", message="This DataLoader will create")
-            loader: DataLoader[ClipViews | Fault] = DataLoader(
+            loader: DataLoader[Travelling | Fault] = DataLoader(
                 self.reader,
                 batch_size=None,
-                sampler=_Places(self),
+                sampler=places,
                 num_workers=self.workers,
-                collate_fn=_unchanged,
+                collate_fn=self._travelling(),
                 prefetch_factor=self.prefetch,
                 multiprocessing_context=worker_context() if self.workers else None,
                 worker_init_fn=start_worker,
+                # Workers stay when places end for now, because the cache must first give up tars.
+                persistent_workers=self.workers > 0,
                 # Its own, for a number is drawn from it that the run's state must not lack.
                 generator=torch.Generator(),
             )
@@ -165,33 +191,28 @@ class ClipLoader:
         yield from started
         del started  # it would keep them in shared memory
         yield from results
+        while not places.finished:
+            yield from loader
 
-    def _load_places(self) -> None:
-        """Read a picture of every set, so that workers get the table of places and not its file.
+    def _travelling(self) -> Callable[[Any], Any]:
+        """Return what a worker does with a clip that it has read, before it hands it over."""
+        if self.device.type == "cpu":
+            return partial(_finished, augment=self.augment)
+        return _unchanged
 
-        Each would else read the index by itself, for which pyarrow imports pandas: 1.5 s.
-        """
-        for number, shard_set in enumerate(self.reader.shards):
-            first = self.clips.first_rows[self.clips.sets == number]
-            if len(first):
-                shard_set.read_jpeg(int(first[0]))
-
-    def _collate(self, clips: list[ClipViews]) -> Views:
-        positions = torch.tensor([clip.position for clip in clips])
-        return Views(
-            global_views=self._send([clip.global_views for clip in clips]),
-            local_crops=self._send([clip.local_crops for clip in clips]),
-            positions=positions,
-        )
-
-    def _send(self, crops: list[Tensor]) -> Tensor:
-        """Return B times (V, T, 3, S, S) uint8 as (V, B, T, 3, S, S) float32 on the device."""
-        views, *rest = crops[0].shape
-        batch = torch.empty(
-            (views, len(crops), *rest), dtype=torch.uint8, pin_memory=self.device.type == "cuda"
-        )
-        torch.stack(crops, dim=1, out=batch)
-        return normalise(batch.to(self.device, non_blocking=True))
+    def _collate(self, clips: list[Travelling]) -> Views:
+        for clip in clips:
+            self.bad_frames.tell(clip.replaced)
+        drawn = [clip for clip in clips if isinstance(clip, DrawnClip)]
+        encoded = [clip for clip in clips if isinstance(clip, EncodedClip)]
+        if encoded:
+            px = self.augment.first_px
+            drawn = decode_clips(encoded, px=px, device=self.device, decode=self.reader.decode)
+            for clip in drawn:  # where the device could not
+                self.bad_frames.tell(clip.replaced)
+        if drawn:
+            return make_views(drawn, self.augment, device=self.device)
+        return stack_views([clip for clip in clips if isinstance(clip, ClipViews)])
 
     def _prefetch(self) -> int:
         """Return how many clips each worker may have ready: two batches among them, if they fit."""
@@ -212,10 +233,22 @@ class ClipLoader:
         return min(wanted, fitting)
 
 
-def clip_bytes(augment: AugmentConfig, *, frames: int) -> int:
-    """Return the bytes of the views of one clip as they travel."""
+def clip_bytes(augment: AugmentConfig, *, frames: int, finished: bool) -> int:
+    """Return the bytes of one clip as it travels: of first crops, or of finished views.
+
+    JPEGs, for a GPU to decode, are counted as first crops; from pictures of 512 px they are less.
+    """
+    if not finished:
+        return 3 * frames * augment.first_px**2
     views = sum(view.px**2 for view in augment.global_views)
     return 3 * frames * (views + augment.local_crops * augment.local_view.px**2)
+
+
+def _finished(result: DrawnClip | Fault, *, augment: AugmentConfig) -> ClipViews | Fault:
+    if isinstance(result, Fault):
+        return result
+    with one_thread():
+        return finish_clip(result, augment)
 
 
 def _unchanged(result: Any) -> Any:

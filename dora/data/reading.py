@@ -1,29 +1,65 @@
-"""Reads one clip: rows of a shard set to pictures to views, in whatever process."""
+"""Reads one clip: places of its pictures to first crops and draws, in whatever process."""
 
-import io
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL.JpegImagePlugin import JpegImageFile
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from dora.config import AugmentConfig
-from dora.data.augment import ClipViews, augment_clip, draw_clip
+from dora.data.clip_draws import ClipDraws, draw_clip
+from dora.data.crops import cut_first
+from dora.data.jpeg import DamagedJpegError, decode_jpeg, picture_size
+from dora.data.places import ClipPlace, OpenFiles, read_bytes
 from dora.errors import DoraError
-from wtours.shards import ShardError, ShardSet
+from wtours.shards import ShardError
+
+OnBadFrame = Literal["error", "skip"]
+Decoder = Literal["turbo", "gpu"]
+Faults = dict[int, DoraError | ShardError]
+"""What is wrong with some frames of a clip, by their place in it."""
+REMEDY = "make the set again with `wtours shard --replace`"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClipPlace:
-    """Where one clip is and what number it has: all that a worker is told."""
+class Replaced:
+    """A damaged picture in whose place its clip has another one."""
+
+    set_number: int
+    row: int
+    """Of the set's index."""
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnClip:
+    """The first crops of one clip, and all that was drawn for what follows."""
 
     position: int
-    set_number: int
-    rows: tuple[int, ...]
+    """Number of the clip in the run."""
+    first: Tensor
+    """(T, 3, S, S) uint8, channels last in memory."""
+    draws: ClipDraws
+    replaced: tuple[Replaced, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodedClip:
+    """A clip whose pictures a GPU is to decode."""
+
+    place: ClipPlace
+    jpegs: Tensor
+    """(bytes,) uint8: those of the T frames, one after the other."""
+    sizes_bytes: tuple[int, ...]
+    """(T,)"""
+    draws: ClipDraws
+    replaced: tuple[Replaced, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,76 +77,209 @@ class Fault:
         return DoraError(self.message, remedy=self.remedy)
 
 
-class ClipReader(Dataset[ClipViews | Fault]):
-    """Reads and augments one clip: a pure function of its place and the run's seed.
+class ClipReader(Dataset[DrawnClip | EncodedClip | Fault]):
+    """Reads one clip: a pure function of its place and the run's seed.
+
+    A picture is damaged when its checksum is another one, when it cannot be decoded, or when it has
+    another size than most of its clip. With `skip` the nearest good picture of the clip stands in
+    its place, the earlier of two that are equally near.
 
     Args:
-        shards: the shard sets, in the order of the clip table.
         augment: how views are made.
         seed: the run's seed.
+        on_bad_frame: whether a damaged picture is an error.
+        decoder: `gpu` leaves the decoding to the main process.
     """
 
-    def __init__(self, shards: Sequence[ShardSet], augment: AugmentConfig, *, seed: int) -> None:
-        self.shards = tuple(shards)
+    def __init__(
+        self,
+        augment: AugmentConfig,
+        *,
+        seed: int,
+        on_bad_frame: OnBadFrame = "error",
+        decoder: Decoder = "turbo",
+    ) -> None:
         self.augment = augment
         self.seed = seed
+        self.on_bad_frame = on_bad_frame
+        self.decoder = decoder
+        self.files = OpenFiles()
+        self._buffer = np.empty(0, dtype=np.uint8)
 
-    def __getitem__(self, place: ClipPlace) -> ClipViews | Fault:
+    def __getitem__(self, place: ClipPlace) -> DrawnClip | EncodedClip | Fault:
         try:
             with one_thread():
-                return self.read(place)
+                return self.read(place) if self.decoder == "turbo" else self.read_encoded(place)
         except (DoraError, ShardError) as fault:
             # Raised here, it would reach the user as a text with a worker's traceback.
             return Fault(kind=type(fault), message=fault.message, remedy=fault.remedy)
 
-    def read(self, place: ClipPlace) -> ClipViews:
-        """Return the views of one clip.
+    def read(self, place: ClipPlace) -> DrawnClip:
+        """Return one clip.
 
         Raises:
             ShardError: a picture was altered.
             DoraError: a picture cannot be decoded, or is too small for the first crop.
         """
-        shard_set = self.shards[place.set_number]
-        frames = read_frames(shard_set, place.rows)
-        draws = draw_clip(
+        faults: Faults = {}
+        jpegs, size = self._read_jpegs(place, faults)
+        draws = self._draw(place, size)
+        first = self._cut(place, jpegs, size, draws, faults)
+        return DrawnClip(
+            position=place.position,
+            first=first,
+            draws=draws,
+            replaced=_replaced(place, faults),
+        )
+
+    def read_encoded(self, place: ClipPlace) -> EncodedClip:
+        """Return one clip whose pictures are not decoded; they are good as far as their headers.
+
+        Raises:
+            ShardError: a picture was altered.
+            DoraError: a picture is none, or is too small for the first crop.
+        """
+        faults: Faults = {}
+        jpegs, size = self._read_jpegs(place, faults)
+        frames = [jpegs[nearest(t, set(jpegs))] for t in range(len(place.frames))]
+        return EncodedClip(
+            place=place,
+            jpegs=torch.frombuffer(bytearray(b"".join(frames)), dtype=torch.uint8),
+            sizes_bytes=tuple(len(jpeg) for jpeg in frames),
+            draws=self._draw(place, size),
+            replaced=_replaced(place, faults),
+        )
+
+    def decode(self, clip: EncodedClip) -> DrawnClip:
+        """Return a clip of `read_encoded` as `read` does, from the JPEGs that it carries.
+
+        Raises:
+            DoraError: a picture cannot be decoded.
+        """
+        place, faults = clip.place, Faults()
+        pieces = torch.split(clip.jpegs, list(clip.sizes_bytes))
+        jpegs = {t: piece.numpy().tobytes() for t, piece in enumerate(pieces)}
+        first = self._cut(place, jpegs, picture_size(jpegs[0]), clip.draws, faults)
+        return DrawnClip(
+            position=place.position,
+            first=first,
+            draws=clip.draws,
+            replaced=clip.replaced + _replaced(place, faults),
+        )
+
+    def _draw(self, place: ClipPlace, size: tuple[int, int]) -> ClipDraws:
+        return draw_clip(
             self.augment,
             seed=self.seed,
             position=place.position,
-            frames=len(frames),
-            height=frames.shape[1],
-            width=frames.shape[2],
+            frames=len(place.frames),
+            height=size[0],
+            width=size[1],
         )
-        return augment_clip(frames, self.augment, draws, position=place.position)
+
+    def _read_jpegs(
+        self, place: ClipPlace, faults: Faults
+    ) -> tuple[dict[int, bytes], tuple[int, int]]:
+        """Return the JPEGs of the frames that are good as far as their headers, and their size."""
+        jpegs, sizes = {}, {}
+        for t, frame in enumerate(place.frames):
+            try:
+                jpeg = read_bytes(frame, self.files)
+                sizes[t] = picture_size(jpeg)
+                jpegs[t] = jpeg
+            except (ShardError, DamagedJpegError) as fault:
+                self._note(place, t, fault, faults)
+        if not sizes:
+            raise _no_good_frame(place, faults)
+        size = Counter(sizes.values()).most_common(1)[0][0]
+        for t in [t for t in sizes if sizes[t] != size]:
+            self._note(place, t, "has another size than its neighbours", faults)
+        return {t: jpeg for t, jpeg in jpegs.items() if sizes[t] == size}, size
+
+    def _cut(
+        self,
+        place: ClipPlace,
+        jpegs: dict[int, bytes],
+        size: tuple[int, int],
+        draws: ClipDraws,
+        faults: Faults,
+    ) -> Tensor:
+        """Return (T, 3, S, S) uint8, the first crops; good ones in the place of those at fault."""
+        px = self.augment.first_px
+        first = torch.empty((len(place.frames), px, px, 3), dtype=torch.uint8)
+        if self._buffer.size < 3 * size[0] * size[1]:
+            self._buffer = np.empty(3 * size[0] * size[1], dtype=np.uint8)
+        for t, jpeg in jpegs.items():
+            try:
+                crop = cut_first(jpeg, size, draws.first_box, px=px, buffer=self._buffer)
+            except DamagedJpegError as fault:
+                self._note(place, t, fault, faults)
+            else:
+                first[t] = crop[0].permute(1, 2, 0)
+        if len(faults) == len(place.frames):
+            raise _no_good_frame(place, faults)
+        for t in faults:
+            first[t] = first[nearest(t, set(jpegs) - set(faults))]
+        return first.permute(0, 3, 1, 2)
+
+    def _note(
+        self,
+        place: ClipPlace,
+        t: int,
+        fault: ShardError | DamagedJpegError | str,
+        faults: Faults,
+    ) -> None:
+        """Raise the fault of a picture, or keep it."""
+        error = fault if isinstance(fault, ShardError) else _bad_picture(place, t, fault)
+        if self.on_bad_frame == "error":
+            raise error
+        faults[t] = error
 
 
-def read_frames(shard_set: ShardSet, rows: Sequence[int]) -> NDArray[np.uint8]:
-    """Return the pictures of some rows of one video's index, (T, H, W, 3) uint8.
+def nearest(t: int, good: set[int]) -> int:
+    """Return the good frame nearest to t, the earlier of two that are equally near."""
+    return min(good, key=lambda other: (abs(other - t), other))
 
-    Pillow decodes, because it has libjpeg-turbo (1.8 ms for 910x512; OpenCV and torchvision, whose
-    decoder is deprecated, 1.3 ms) and is no video library.
+
+def _replaced(place: ClipPlace, faults: Faults) -> tuple[Replaced, ...]:
+    return tuple(
+        Replaced(set_number=place.set_number, row=place.rows[t], reason=fault.message)
+        for t, fault in sorted(faults.items())
+    )
+
+
+def read_frames(place: ClipPlace, files: OpenFiles | None = None) -> NDArray[np.uint8]:
+    """Return the pictures of a clip at their full size, (T, H, W, 3) uint8.
 
     Raises:
         ShardError: a picture was altered.
         DoraError: a picture cannot be decoded, or has another size than those before it.
     """
     frames: list[NDArray[np.uint8]] = []
-    for row in rows:
-        jpeg = shard_set.read_jpeg(row)
+    for t, frame in enumerate(place.frames):
+        jpeg = read_bytes(frame, files)
         try:
-            picture = JpegImageFile(io.BytesIO(jpeg))
-            pixels = np.asarray(picture.convert("RGB"))
-        except (OSError, SyntaxError) as fault:
-            raise _bad_picture(shard_set, row, f"cannot be decoded ({fault})") from fault
+            pixels = decode_jpeg(jpeg, picture_size(jpeg))
+        except DamagedJpegError as fault:
+            raise _bad_picture(place, t, fault) from fault
         if frames and pixels.shape != frames[0].shape:
-            raise _bad_picture(shard_set, row, "has another size than its neighbours")
+            raise _bad_picture(place, t, "has another size than its neighbours")
         frames.append(pixels)
     return np.stack(frames)
 
 
-def _bad_picture(shard_set: ShardSet, row: int, fault: str) -> DoraError:
+def _bad_picture(place: ClipPlace, t: int, fault: DamagedJpegError | str) -> DoraError:
+    what = fault if isinstance(fault, str) else f"cannot be decoded ({fault})"
     return DoraError(
-        f"{shard_set.folder}: the picture of row {row} {fault}",
-        remedy="make the set again with `wtours shard --replace`",
+        f"{place.frames[t].path}: the picture of row {place.rows[t]} {what}", remedy=REMEDY
+    )
+
+
+def _no_good_frame(place: ClipPlace, faults: Faults) -> DoraError:
+    return DoraError(
+        f"none of the pictures of rows {place.rows[0]} to {place.rows[-1]} is whole; "
+        f"{faults[0].message}",
+        remedy=REMEDY,
     )
 
 

@@ -47,7 +47,7 @@ def random_backbone(config: ModelConfig, *, seed: int) -> Backbone:
     """Return an untrained backbone, frozen; the same seed gives the same one."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        backbone = build_backbone(config, drop_path=0.0)
+        backbone = build_backbone(config)
     return backbone.eval().requires_grad_(False)
 
 

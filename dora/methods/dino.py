@@ -1,6 +1,7 @@
 """Distillation between views of an image (DINO, arXiv:2104.14294): what DoRA's loss is made of.
 
-State, such as the centre, is passed in and returned, so that any step can be replayed.
+State, such as the centre, is passed in and returned, so that any step can be replayed. A whole step
+of plain DINO, each frame of a clip an image, is in `dora/methods/dino_step.py`.
 """
 
 import torch

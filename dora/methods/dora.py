@@ -4,7 +4,6 @@ State is passed in and returned, so that any step can be replayed. Where the pap
 code differ, `TrackerConfig` and `LossConfig` choose.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -13,30 +12,12 @@ from torch import Tensor
 from dora.config import LossConfig, TrackerConfig
 from dora.data.views import Views
 from dora.methods.dino import cross_entropies, teacher_probabilities, update_centre
+from dora.methods.step import MethodState, StepOutcome, StepPlace, health, see
 from dora.model.pair import Network, Pair
+from dora.tracking.block_masks import draw_block_masks
 from dora.tracking.masks import apply_masks
 from dora.tracking.prototypes import draw_heads
-from dora.tracking.tracker import Tracks, clip_tokens, discover_and_track
-
-
-@dataclass(frozen=True, kw_only=True)
-class MethodState:
-    """What the method carries from step to step."""
-
-    centre: Tensor
-    """(P,) or, as in released checkpoints, (1, P), float32: moving mean of the teacher's logits."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepOutcome:
-    """What a step gives to the trainer."""
-
-    loss: Tensor
-    """Scalar, with gradients to the student."""
-    centre: Tensor
-    """The centre for the next step, shaped as before."""
-    figures: dict[str, Tensor]
-    """Scalars that show the health of the run, on the device; see `health`."""
+from dora.tracking.tracker import clip_tokens, discover_and_track
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +28,8 @@ class TeacherView:
     """(B, T, P)."""
     cls: Tensor
     """(B, T, D)."""
-    tracks: Tracks
+    masks: Tensor
+    """(K, B, T, gh, gw): what the student is shown for each object."""
 
 
 def step_loss(
@@ -57,8 +39,8 @@ def step_loss(
     *,
     config: LossConfig,
     tracker: TrackerConfig,
-    teacher_temperature: float,
-    seed: int,
+    drop_path: float,
+    place: StepPlace,
 ) -> StepOutcome:
     """Return the loss of one step, the next centre, and figures; nothing is changed.
 
@@ -71,32 +53,42 @@ def step_loss(
         state: the centre.
         config: of the loss.
         tracker: of discovery and tracking.
-        teacher_temperature: of this step.
-        seed: the run's; with the clips' positions it gives the attention heads, for each global
-            view its own.
+        drop_path: the student's stochastic depth.
+        place: of the step.
     """
+    positions = views.positions.tolist()
     taught = [
-        _teach(pair.teacher, view, views.positions.tolist(), number=v, tracker=tracker, seed=seed)
+        _teach(pair.teacher, view, positions, number=v, tracker=tracker, place=place)
         for v, view in enumerate(views.global_views)
     ]
+    masks_VKBThw = torch.stack([teacher.masks for teacher in taught])
     masked = torch.stack(
         [
-            apply_masks(teacher.tracks.masks, view, how=tracker.upsampling)
-            for teacher, view in zip(taught, views.global_views, strict=True)
+            apply_masks(masks, view, how=tracker.upsampling)
+            for masks, view in zip(masks_VKBThw, views.global_views, strict=True)
         ]
     )
-    from_masked, from_local = pair.student([masked.flatten(0, 3), views.local_crops.flatten(0, 2)])
+    from_masked, from_local = see(
+        pair.student,
+        [masked.flatten(0, 1), views.local_crops],
+        positions,
+        seed=place.seed,
+        drop_path=drop_path,
+    )
     teacher_VBTP = torch.stack([teacher.logits for teacher in taught])
     loss = dora_loss(
-        torch.unflatten(from_masked, 0, masked.shape[:4]),
-        torch.unflatten(from_local, 0, views.local_crops.shape[:3]),
+        torch.unflatten(from_masked, 0, masked.shape[:2]),
+        from_local,
         teacher_VBTP,
         state.centre,
         config=config,
-        teacher_temperature=teacher_temperature,
+        teacher_temperature=place.teacher_temperature,
     )
+    cls = torch.stack([teacher.cls for teacher in taught])
+    figures = health(
+        teacher_VBTP, cls, state.centre, temperature=place.teacher_temperature
+    ) | mask_figures(masks_VKBThw)
     centre = update_centre(state.centre, teacher_VBTP, momentum=config.centre_momentum)
-    figures = health(taught, state.centre, teacher_temperature=teacher_temperature)
     return StepOutcome(loss=loss, centre=centre, figures=figures)
 
 
@@ -108,25 +100,76 @@ def _teach(
     *,
     number: int,
     tracker: TrackerConfig,
-    seed: int,
+    place: StepPlace,
 ) -> TeacherView:
-    """Return the teacher's logits for global view `number`, and the objects it discovers there."""
+    """Return the teacher's logits for global view `number`, and the masks of what it finds there.
+
+    Random masks need no object, and none is looked for.
+    """
     clips, frames = view_BTCHW.shape[:2]
     logits, tokens = teacher.logits_and_tokens(view_BTCHW.flatten(0, 1))
-    heads_BK = draw_heads(
-        seed,
-        positions,
-        view=number,
-        heads=tokens.key.shape[1],
-        objects=tracker.objects,
-        per_clip=tracker.heads_drawn == "clip",
-    )
-    read = clip_tokens(tokens, clips=clips, config=tracker)
+    if tracker.mask == "blocks":
+        masks = draw_block_masks(
+            place.seed,
+            positions,
+            view=number,
+            objects=tracker.objects,
+            frames=frames,
+            grid=tokens.grid,
+        ).to(view_BTCHW.device)
+    else:
+        heads_BK = draw_heads(
+            place.seed,
+            positions,
+            view=number,
+            heads=tokens.key.shape[1],
+            objects=tracker.objects,
+            shared_from=_first_position(positions, tracker, place),
+        )
+        read = clip_tokens(tokens, clips=clips, config=tracker)
+        masks = discover_and_track(read, heads_BK, tracker).masks
     return TeacherView(
         logits=torch.unflatten(logits, 0, (clips, frames)),
         cls=torch.unflatten(tokens.cls, 0, (clips, frames)),
-        tracks=discover_and_track(read, heads_BK, tracker),
+        masks=masks,
     )
+
+
+def _first_position(positions: list[int], tracker: TrackerConfig, place: StepPlace) -> int | None:
+    """Return the clip whose heads all clips take, or None where each has its own (row 15)."""
+    if tracker.heads_drawn == "clip":
+        return None
+    if tracker.scope == "process":
+        return positions[0]
+    return positions[0] // place.batch_clips * place.batch_clips
+
+
+def mask_figures(masks_VKBThw: Tensor) -> dict[str, Tensor]:
+    """Return scalars of the masks: as good as empty, full, or all alike, they teach nothing.
+
+    mask_area/k: mean value of the masks of object k, over views, clips and frames.
+    mask_overlap: intersection over union of two objects' masks, soft ones by minimum and maximum,
+        mean over pairs, views, clips and frames; 0 where there is one object.
+    empty_masks: share of masks that hide everything.
+    """
+    areas_K = masks_VKBThw.mean(dim=(0, 2, 3, 4, 5))
+    return {
+        "empty_masks": (masks_VKBThw.sum(dim=(-1, -2)) == 0).float().mean(),
+        "mask_overlap": _overlap(masks_VKBThw.flatten(-2).transpose(0, 1)),
+        **{f"mask_area/{k}": area for k, area in enumerate(areas_K)},
+    }
+
+
+def _overlap(masks_KMN: Tensor) -> Tensor:
+    pairs = [(i, j) for i in range(len(masks_KMN)) for j in range(i)]
+    if not pairs:
+        return masks_KMN.new_zeros(())
+    shares = []
+    for i, j in pairs:
+        both = torch.minimum(masks_KMN[i], masks_KMN[j]).sum(dim=-1)
+        either = torch.maximum(masks_KMN[i], masks_KMN[j]).sum(dim=-1)
+        shares.append((both / either.clamp(min=torch.finfo(either.dtype).tiny)).mean())
+    return torch.stack(shares).mean()
 
 
 def dora_loss(
@@ -200,39 +243,3 @@ def _mean_over_frames(targets_UBTP: Tensor, student: Tensor, config: LossConfig)
     targets_MUP = targets_UBTP.flatten(1, 2).transpose(0, 1)
     pairs_MUV = cross_entropies(targets_MUP, student_MVP, temperature=config.student_temperature)
     return pairs_MUV.mean(dim=0)
-
-
-@torch.no_grad()
-def health(
-    taught: list[TeacherView], centre_P: Tensor, *, teacher_temperature: float
-) -> dict[str, Tensor]:
-    """Return scalars in which a collapse shows.
-
-    teacher_entropy: mean entropy of a target in nats; 0 and log P are the two collapses.
-    teacher_kl_to_uniform: of the mean target to the uniform distribution, in nats; log P where
-        every image has the same single output.
-    feature_std: standard deviation over images of the teacher's L2-normalised [CLS], averaged over
-        its dimensions; 0 where all images look alike.
-    mask_area/k: mean value of the masks of object k, over views, clips and frames.
-    empty_masks: share of masks that hide everything.
-    centre_norm: L2 norm of the centre.
-    """
-    logits_MP = torch.stack([view.logits for view in taught]).flatten(0, -2)
-    cls_MD = torch.stack([view.cls for view in taught]).flatten(0, -2).float()
-    masks = torch.stack([view.tracks.masks for view in taught])
-    targets_MP = teacher_probabilities(logits_MP, centre_P, temperature=teacher_temperature)
-    areas_K = masks.mean(dim=(0, 2, 3, 4, 5))
-    return {
-        "teacher_entropy": _entropy(targets_MP).mean(),
-        "teacher_kl_to_uniform": math.log(logits_MP.shape[-1]) - _entropy(targets_MP.mean(dim=0)),
-        "feature_std": torch.nn.functional.normalize(cls_MD, dim=-1)
-        .std(dim=0, correction=0)
-        .mean(),
-        "empty_masks": (masks.sum(dim=(-1, -2)) == 0).float().mean(),
-        "centre_norm": centre_P.norm(),
-        **{f"mask_area/{k}": area for k, area in enumerate(areas_K)},
-    }
-
-
-def _entropy(probabilities: Tensor) -> Tensor:
-    return -torch.xlogy(probabilities, probabilities).sum(dim=-1)

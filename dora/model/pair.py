@@ -13,17 +13,27 @@ from dora.model.vit import Tokens, build_backbone
 class Network(nn.Module):
     """A backbone and its projection head."""
 
-    def __init__(self, model: ModelConfig, head: HeadConfig, *, drop_path: float) -> None:
+    def __init__(self, model: ModelConfig, head: HeadConfig) -> None:
         super().__init__()
-        self.backbone = build_backbone(model, drop_path=drop_path)
+        self.backbone = build_backbone(model)
         self.head = ProjectionHead(model.width, head)
 
-    def forward(self, crops: Sequence[Tensor]) -> list[Tensor]:
+    def forward(
+        self, crops: Sequence[Tensor], kept_paths: Sequence[Tensor] | None = None
+    ) -> list[Tensor]:
         """Return the logits, (M, P), of each stack of images, (M, 3, S, S); a stack has one size.
 
         The head sees all stacks at once, so that its batch norm, if any, does too.
+
+        Args:
+            crops: stacks of images.
+            kept_paths: for each stack, see `Backbone.forward`; None: no stochastic depth.
         """
-        cls = [self.backbone(images, want_tokens=False) for images in crops]
+        kept: Sequence[Tensor | None] = kept_paths or [None] * len(crops)
+        cls = [
+            self.backbone(images, kept_paths=paths)
+            for images, paths in zip(crops, kept, strict=True)
+        ]
         logits: Tensor = self.head(torch.cat(cls))
         return list(torch.split(logits, [len(images) for images in crops]))
 
@@ -36,14 +46,14 @@ class Network(nn.Module):
 class Pair(nn.Module):
     """Student, trained by gradients, and teacher, which follows it and gets none.
 
-    The teacher begins as a copy and has no stochastic depth. Parameters are named `student.*` and
+    The teacher begins as a copy. Parameters are named `student.*` and
     `teacher.*`, within each `backbone.*` and `head.*`.
     """
 
     def __init__(self, model: ModelConfig, head: HeadConfig) -> None:
         super().__init__()
-        self.student = Network(model, head, drop_path=model.drop_path)
-        self.teacher = Network(model, head, drop_path=0.0)
+        self.student = Network(model, head)
+        self.teacher = Network(model, head)
         self.teacher.load_state_dict(self.student.state_dict())
         self.teacher.requires_grad_(False)
 

@@ -5,6 +5,7 @@ resized here and not by timm: DINO's rule hands the interpolation a scale factor
 size, and the two differ at every size but the native one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, cast, overload
@@ -17,6 +18,7 @@ from torch.nn import functional
 
 from dora.config import ModelConfig
 from dora.errors import DoraError
+from dora.model.stochastic_depth import PATHS
 
 LAYER_NORM_EPSILON = 1e-6
 
@@ -69,7 +71,7 @@ class Backbone(nn.Module):
     It holds the parts of a timm `VisionTransformer` under the same names, without its head.
     """
 
-    def __init__(self, config: ModelConfig, *, drop_path: float) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         vit = VisionTransformer(
@@ -83,7 +85,6 @@ class Backbone(nn.Module):
             num_classes=0,
             global_pool="token",
             dynamic_img_size=True,
-            drop_path_rate=drop_path,
             norm_layer=partial(nn.LayerNorm, eps=LAYER_NORM_EPSILON),
         )
         assert vit.cls_token is not None
@@ -101,10 +102,20 @@ class Backbone(nn.Module):
         return cast(Block, self.blocks[-1])
 
     @overload
-    def forward(self, images: Tensor, *, want_tokens: Literal[True]) -> Tokens: ...
+    def forward(
+        self, images: Tensor, *, want_tokens: Literal[True], kept_paths: Tensor | None = None
+    ) -> Tokens: ...
     @overload
-    def forward(self, images: Tensor, *, want_tokens: Literal[False] = False) -> Tensor: ...
-    def forward(self, images: Tensor, *, want_tokens: bool = False) -> Tokens | Tensor:
+    def forward(
+        self,
+        images: Tensor,
+        *,
+        want_tokens: Literal[False] = False,
+        kept_paths: Tensor | None = None,
+    ) -> Tensor: ...
+    def forward(
+        self, images: Tensor, *, want_tokens: bool = False, kept_paths: Tensor | None = None
+    ) -> Tokens | Tensor:
         """Return [CLS] after the final LayerNorm, (M, D), or all that `Tokens` holds.
 
         Without tokens the last block computes its [CLS] row alone: the rest would be discarded.
@@ -112,18 +123,23 @@ class Backbone(nn.Module):
         Args:
             images: (M, 3, h, w), normalised; h and w are multiples of the patch side.
             want_tokens: whether patches, queries and keys are needed, as in the tracker.
+            kept_paths: (2 depth, M), what each image's residual paths are multiplied by, attention
+                and MLP of the first block first (`draw_kept_paths`); None: by 1.
 
         Raises:
             DoraError: the images do not divide into patches.
         """
         tokens, grid = self._embed(images)
-        for block in self.blocks[:-1]:
-            tokens = block(tokens)
+        scales: Sequence[Tensor | None] = [None] * len(self.blocks)
+        if kept_paths is not None:
+            scales = torch.split(kept_paths, PATHS)
+        for block, scale in zip(self.blocks[:-1], scales, strict=False):
+            tokens, _, _ = _run_block(cast(Block, block), tokens, scale)
         if not want_tokens:
-            tokens, _, _ = _block_with_projections(self._last_block, tokens, rows=1)
+            tokens, _, _ = _run_block(self._last_block, tokens, scales[-1], rows=1)
             normed: Tensor = self.norm(tokens[:, 0])
             return normed
-        tokens, query, key = _block_with_projections(self._last_block, tokens, rows=None)
+        tokens, query, key = _run_block(self._last_block, tokens, scales[-1])
         tokens = self.norm(tokens)
         return Tokens(cls=tokens[:, 0], patches=tokens[:, 1:], query=query, key=key, grid=grid)
 
@@ -138,7 +154,7 @@ class Backbone(nn.Module):
         tokens, _ = self._embed(images)
         kept = []
         for index, block in enumerate(self.blocks):
-            tokens = block(tokens)
+            tokens, _, _ = _run_block(cast(Block, block), tokens)
             if index >= len(self.blocks) - n_last:
                 kept.append(self.norm(tokens[:, 0]))
         return torch.stack(kept)
@@ -160,15 +176,9 @@ class Backbone(nn.Module):
         return tokens + resize_position_embedding(self.pos_embed, grid), grid
 
 
-def build_backbone(config: ModelConfig, *, drop_path: float) -> Backbone:
-    """Return a ViT with random weights, drawn as DINO draws them, in training mode.
-
-    Args:
-        config: its sizes.
-        drop_path: stochastic depth of the last block, growing linearly from 0 at the first; 0 for
-            the teacher and for evaluation, `config.drop_path` for the student.
-    """
-    return Backbone(config, drop_path=drop_path)
+def build_backbone(config: ModelConfig) -> Backbone:
+    """Return a ViT with random weights, drawn as DINO draws them, in training mode."""
+    return Backbone(config)
 
 
 def resize_position_embedding(embedding: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -203,13 +213,19 @@ def _split_over(block: Block, *, heads: int) -> None:
     attention.scale = attention.head_dim**-0.5
 
 
-def _block_with_projections(
-    block: Block, tokens: Tensor, *, rows: int | None
+def _run_block(
+    block: Block, tokens: Tensor, scales: Tensor | None = None, *, rows: int | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return a block's first `rows` tokens (None: all), and the queries and keys of all of them.
 
     It is timm's pre-norm block, in which a token is read by others through its key and value only:
     leaving out rows of the result changes no other row.
+
+    Args:
+        block: of the backbone.
+        tokens: (M, N+1, D).
+        scales: (2, M), what each image's attention and MLP are multiplied by; None: by 1.
+        rows: how many tokens the result has.
     """
     attention = cast(Attention, block.attn)
     qkv: Tensor = attention.qkv(block.norm1(tokens))
@@ -217,6 +233,10 @@ def _block_with_projections(
     query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
     mixed = functional.scaled_dot_product_attention(query[:, :, :rows], key, value)
     mixed = attention.proj(mixed.transpose(1, 2).flatten(2))
-    tokens = tokens[:, :rows] + block.drop_path1(mixed)
-    tokens = tokens + block.drop_path2(block.mlp(block.norm2(tokens)))
+    tokens = tokens[:, :rows] + _scaled(mixed, scales, path=0)
+    tokens = tokens + _scaled(block.mlp(block.norm2(tokens)), scales, path=1)
     return tokens, query, key
+
+
+def _scaled(added: Tensor, scales: Tensor | None, *, path: int) -> Tensor:
+    return added if scales is None else added * scales[path, :, None, None].to(added.dtype)

@@ -88,7 +88,7 @@ def frozen_backbone(weights: Weights, *, heads: int | None = None) -> Backbone:
     Raises:
         DoraError: its sizes cannot be told, or a parameter is missing or of another shape.
     """
-    backbone = build_backbone(weights.model(heads=heads), drop_path=0.0)
+    backbone = build_backbone(weights.model(heads=heads))
     fill(backbone, weights.backbone, path=weights.path)
     return backbone.eval().requires_grad_(False)
 

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from dora.train.distributed import mean_over_ranks
+
 
 def track(prototypes_BKD: Tensor, keys_BTND: Tensor) -> Tensor:
     """Return where each object is in each frame, a softmax over patches, (T, K, B, N) (Eqs. 3, 6).
@@ -19,7 +21,7 @@ def track(prototypes_BKD: Tensor, keys_BTND: Tensor) -> Tensor:
     return logits_BTKN.softmax(dim=-1).permute(1, 2, 0, 3)
 
 
-def above_mean(soft_TKBN: Tensor, *, scope: Literal["batch", "clip"]) -> Tensor:
+def above_mean(soft_TKBN: Tensor, *, scope: Literal["clip", "process", "global"]) -> Tensor:
     """Return binary masks, 1 where attention exceeds its mean, (T, K, B, N) of the same type.
 
     Attention is divided by its L2 norm over the patches first. Equality is not above: uniform
@@ -27,12 +29,15 @@ def above_mean(soft_TKBN: Tensor, *, scope: Literal["batch", "clip"]) -> Tensor:
 
     Args:
         soft_TKBN: attention over patches.
-        scope: the mean of one frame and object is taken over all clips of this process (released
-            code: a clip's mask depends on its neighbours), or over each clip alone.
+        scope: the mean of one frame and object is taken over each clip alone, over all clips of
+            this process (released code: a clip's mask depends on its neighbours), or over those
+            of all processes.
     """
     unit_TKBN = functional.normalize(soft_TKBN, dim=-1)
-    over = (2, 3) if scope == "batch" else (3,)
-    return (unit_TKBN > unit_TKBN.mean(dim=over, keepdim=True)).to(soft_TKBN.dtype)
+    mean = unit_TKBN.mean(dim=(3,) if scope == "clip" else (2, 3), keepdim=True)
+    if scope == "global":
+        mean = mean_over_ranks(mean)
+    return (unit_TKBN > mean).to(soft_TKBN.dtype)
 
 
 def to_grid(mask_TKBN: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -11,13 +11,18 @@ from dora.data.draws import OBJECT_HEADS, uniform_draws
 
 
 def draw_heads(
-    seed: int, positions: Sequence[int], *, view: int, heads: int, objects: int, per_clip: bool
+    seed: int,
+    positions: Sequence[int],
+    *,
+    view: int,
+    heads: int,
+    objects: int,
+    shared_from: int | None,
 ) -> Tensor:
     """Return the attention heads from which objects are discovered, (B, K) int64 on the CPU.
 
-    The heads of a clip are distinct and drawn with equal chances. They depend on the seed and on
-    the clip's position in the run alone (or on that of the first clip), not on the device, nor,
-    drawn per clip, on how the clips are split over processes.
+    The heads of a clip are distinct and drawn with equal chances. They depend on the seed and on a
+    position in the run alone: the clip's own, or one that all of them share.
 
     Args:
         seed: the run's seed.
@@ -25,13 +30,14 @@ def draw_heads(
         view: number of the global view; each has draws of its own.
         heads: H of the last block.
         objects: K, at most H.
-        per_clip: draw anew for each clip (paper), or once for all of them (released code).
+        shared_from: None draws anew for each clip (paper); a position draws once, for it, and all
+            clips take that (released code).
     """
     assert 1 <= objects <= heads, f"{objects} objects from {heads} heads"
     draws_BH = np.concatenate(
         [
             uniform_draws(seed, purpose=OBJECT_HEADS + view, place=place, rows=1, columns=heads)
-            for place in (positions if per_clip else positions[:1])
+            for place in (positions if shared_from is None else [shared_from])
         ]
     )
     order_BH = torch.from_numpy(np.argsort(draws_BH, axis=1, kind="stable"))

@@ -89,7 +89,8 @@ def discover_and_track(tokens: ClipTokens, heads_BK: Tensor, config: TrackerConf
         soft_TKBN = track(prototypes_BKD, tokens.keys)
         mask_TKBN = soft_TKBN
         if config.mask == "binary":
-            mask_TKBN = above_mean(soft_TKBN, scope=config.threshold)
+            scope = "clip" if config.threshold == "clip" else config.scope
+            mask_TKBN = above_mean(soft_TKBN, scope=scope)
     return Tracks(
         prototypes=prototypes_BKD,
         plan=plan_BNK,

@@ -2,12 +2,19 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from dora.config import RunConfig
-from dora.data.description import clip_order, find_shard_clips
+from dora.data.description import (
+    DataDescription,
+    clip_order,
+    describe_data,
+    find_shard_clips,
+    settled,
+)
 from dora.data.loader import ClipLoader
 from dora.errors import DoraError
 from dora.train.distributed import (
@@ -22,6 +29,16 @@ from dora.train.trainer import Trainer
 from wtours.shards import ShardSet
 
 
+@dataclass(frozen=True, kw_only=True)
+class Beginning:
+    """What is known when a process begins with a run, or goes on with it."""
+
+    step: int
+    """Steps done."""
+    total_steps: int
+    data: DataDescription
+
+
 def data_digest(shards: Sequence[ShardSet]) -> str:
     """Return a number for the pictures and segments of the sets: SHA-256 of their index tables."""
     digests = [shard_set.record.tables["index.parquet"] for shard_set in shards]
@@ -34,7 +51,7 @@ def launch(
     *,
     out: Path,
     device: torch.device,
-    begins: Callable[[int, int], None],
+    begins: Callable[[Beginning], None],
     report: Report,
 ) -> Outcome:
     """Begin a run, or go on with the one in `out`, to its end or to a signal.
@@ -44,7 +61,7 @@ def launch(
         shards: where its clips are.
         out: its folder.
         device: of this process.
-        begins: told the first step and the number of steps, on process 0.
+        begins: told what is ahead before the first step, on process 0.
         report: told of every step, on process 0.
 
     Raises:
@@ -52,15 +69,16 @@ def launch(
     """
     with process_group(device):
         clips = find_shard_clips(shards, config.clip)
-        order = clip_order(config, starts=len(clips))
+        data = data_digest(shards)
+        earlier = earlier_checkpoint(out, config, data=data)
+        config = settled(config, clips, earlier=earlier.config if earlier is not None else None)
+        order = clip_order(config, clips)
         schedules = Schedules.build(
             config.optim,
             steps_per_epoch=order.steps_per_epoch,
             epochs=config.epochs,
             batch_clips=config.data.batch_clips,
         )
-        data = data_digest(shards)
-        earlier = earlier_checkpoint(out, config, data=data)
         trainer = Trainer(config, schedules=schedules, device=device, data=data)
         if earlier is not None:
             trainer.restore(earlier)
@@ -76,11 +94,21 @@ def launch(
             start_step=trainer.step,
             stop_step=schedules.steps,
             device=device,
+            on_bad_frame=config.data.on_bad_frame,
+            decoder=config.data.decoder,
         )
         first = rank() == 0
         if first:
             make_folder(out, config)
-            begins(trainer.step, schedules.steps)
+            described = describe_data(
+                config,
+                shards,
+                clips,
+                order,
+                processes=world_size(),
+                on_gpu=device.type == "cuda",
+            )
+            begins(Beginning(step=trainer.step, total_steps=schedules.steps, data=described))
         return train(trainer, batches, out=out, report=report if first else _silent)
 
 

@@ -21,6 +21,15 @@ from dora.train.trainer import StepRecord, Trainer, run_steps
 from dora.whole_file import whole_file
 
 CONFIG_FILE = "config.json"
+FREE_OPTIONS = (
+    "data.workers",
+    "data.cache",
+    "data.cache_gb",
+    "data.on_bad_frame",
+    "data.decoder",
+)
+"""Options that change no batch, but for damaged pictures and rounding: a run may go on with others.
+"""
 SPEED_STEPS = 20
 """The shown speed is that of the last so many steps."""
 
@@ -43,7 +52,8 @@ def earlier_checkpoint(out: Path, config: RunConfig, *, data: str) -> Checkpoint
 
     Args:
         out: the run's folder.
-        config: what is asked for now; the number of workers may differ, as it changes nothing.
+        config: what is asked for now; `FREE_OPTIONS` may differ, and where it leaves the shuffle
+            open, the run's own stays.
         data: digest of the clips at hand.
 
     Raises:
@@ -53,7 +63,8 @@ def earlier_checkpoint(out: Path, config: RunConfig, *, data: str) -> Checkpoint
     if not path.is_file():
         return None
     found = load_checkpoint(path)
-    differing = [d for d in differences(config, found.config) if not d.startswith("data.workers")]
+    free = (*FREE_OPTIONS, *(["data.shuffle"] if config.data.shuffle == "auto" else []))
+    differing = [d for d in differences(config, found.config) if d.split(" ")[0] not in free]
     if differing:
         raise DoraError(
             f"{out} holds a run with other options; asked for are {'; '.join(differing)}",

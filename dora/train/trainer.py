@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from dora.config import RunConfig
-from dora.data.draws import STOCHASTIC_DEPTH, raw_draws
 from dora.data.views import Views
 from dora.errors import DoraError
-from dora.methods.dora import MethodState, step_loss
+from dora.methods import dino_step, dora
+from dora.methods.step import MethodState, StepOutcome, StepPlace
 from dora.model.pair import Pair
 from dora.train.checkpoint import Checkpoint
-from dora.train.distributed import average_gradients, mean_over_ranks, rank
+from dora.train.distributed import average_gradients, mean_over_ranks
 from dora.train.optimizer import (
     build_optimizer,
     clip_each,
@@ -54,19 +54,10 @@ class Trainer:
     def train_step(self, views: Views) -> dict[str, Tensor]:
         """Do one step on this process's clips; return its figures, still on the device."""
         values = self.schedules.at(self.step)
-        self._seed_draws()
         set_step_values(self.optimizer, lr=values.lr, weight_decay=values.weight_decay)
         self.optimizer.zero_grad(set_to_none=True)
         with self._autocast():
-            outcome = step_loss(
-                self.pair,
-                views,
-                self.method,
-                config=self.config.loss,
-                tracker=self.config.tracker,
-                teacher_temperature=values.teacher_temperature,
-                seed=self.config.seed,
-            )
+            outcome = self._step_loss(views, teacher_temperature=values.teacher_temperature)
         torch.autograd.backward(self.scaler.scale(outcome.loss))
         # Averaged before unscaling, so that all ranks agree on whether a step overflowed.
         average_gradients(self.pair.student.parameters())
@@ -104,15 +95,27 @@ class Trainer:
         self.method = MethodState(centre=checkpoint.centre.to(self.device))
         self.step = checkpoint.step
 
-    def _seed_draws(self) -> None:
-        """Make stochastic depth a function of (seed, step, rank), so that nothing needs saving.
-
-        It draws from torch's global generator. Heads are drawn by the clips' positions.
-        """
-        seeds = raw_draws(
-            self.config.seed, purpose=STOCHASTIC_DEPTH, place=self.step, count=rank() + 1
+    def _step_loss(self, views: Views, *, teacher_temperature: float) -> StepOutcome:
+        config = self.config
+        place = StepPlace(
+            seed=config.seed,
+            batch_clips=config.data.batch_clips,
+            teacher_temperature=teacher_temperature,
         )
-        torch.manual_seed(int(seeds[-1]))
+        drop_path = config.model.drop_path
+        if config.method == "dino":
+            return dino_step.step_loss(
+                self.pair, views, self.method, config=config.loss, drop_path=drop_path, place=place
+            )
+        return dora.step_loss(
+            self.pair,
+            views,
+            self.method,
+            config=config.loss,
+            tracker=config.tracker,
+            drop_path=drop_path,
+            place=place,
+        )
 
     def _half(self) -> torch.dtype | None:
         if self.device.type != "cuda":

@@ -20,7 +20,7 @@ _LARGE_COLUMNS = 4
 
 def visualise_attention(
     weights: str,
-    shards: Sequence[Path],
+    shards: Sequence[Path | str],
     *,
     out: Path,
     choice: ClipChoice | None = None,

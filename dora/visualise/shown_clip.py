@@ -13,6 +13,7 @@ from PIL import Image
 from dora.config import ClipConfig
 from dora.data.clips import ClipTable, SetIndex, find_clips
 from dora.data.description import read_index
+from dora.data.placing import place_rows
 from dora.data.reading import read_frames
 from dora.errors import DoraError
 from wtours.shards import ShardSet, VideoRecord, open_shards
@@ -66,7 +67,7 @@ class Pictures(Sequence[Image.Image]):
     def __getitem__(self, place: int | slice) -> "Image.Image | Pictures":
         if isinstance(place, slice):
             return Pictures(self.shard_set, self.rows[place])
-        return Image.fromarray(read_frames(self.shard_set, (self.rows[place],))[0])
+        return Image.fromarray(read_frames(place_rows(self.shard_set, [self.rows[place]]))[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ class ShownClip:
     """A line to publish with the pictures; may be empty."""
 
 
-def read_clip(shards: Sequence[Path], choice: ClipChoice, clip: ClipConfig) -> ShownClip:
+def read_clip(shards: Sequence[Path | str], choice: ClipChoice, clip: ClipConfig) -> ShownClip:
     """Return the pictures that the choice names.
 
     Args:
@@ -128,7 +129,9 @@ def _rows_of_video(shard_set: ShardSet, record: VideoRecord) -> tuple[NDArray[np
         videos=np.zeros(len(own), dtype=np.int32),
         ticks=whole.ticks[own],
         segments=whole.segments[own],
+        tars=whole.tars[own],
         kept_rates=(record.kept_rate,),
+        video_names=(record.name,),
     )
 
 

@@ -53,7 +53,7 @@ class ObjectMaps:
 
 def visualise_tracks(
     weights: str,
-    shards: Sequence[Path],
+    shards: Sequence[Path | str],
     *,
     out: Path,
     choice: ClipChoice | None = None,
@@ -132,7 +132,7 @@ def track_objects(
                 view=0,
                 heads=head_count,
                 objects=min(config.objects, head_count),
-                per_clip=True,
+                shared_from=None,
             )
             prototypes = discover_and_track(read, heads, config).prototypes
             prototypes = prototypes * _length_as_in_training(network, patches=read.keys.shape[2])

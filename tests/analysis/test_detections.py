@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from analysis.detection_run import ahead
-from analysis.detection_units import units_of
+from analysis.detection_units import decode_jpeg, units_of
 from analysis.detections import DETECTION_COLUMNS, LOOKED_COLUMNS, find_objects, kept_objects
 from analysis.detectors.detector import Detections
 from analysis.detectors.opening import open_detector
@@ -88,6 +88,23 @@ class PreparingBrightness(Brightness):
         return super().detect(pictures)
 
 
+class BrightnessAtOnce(Brightness):
+    """The same in three threads, of which the first is the last to be done."""
+
+    at_once = 3
+
+    def __init__(self, *, least: float = 100.0, fail_after: int | None = None) -> None:
+        super().__init__(least=least, fail_after=fail_after)
+        self.threads: set[str] = set()
+
+    def detect(self, images: Sequence[Any]) -> list[Detections]:
+        if not self.threads:
+            self.threads.add(threading.current_thread().name)
+            time.sleep(0.05)
+        self.threads.add(threading.current_thread().name)
+        return super().detect(images)
+
+
 class SlowBrightness(Brightness):
     """The same, which in its first tar waits until another process has finished one.
 
@@ -127,7 +144,7 @@ def plain_rows(shards: Sequence[ShardSet], detector: Brightness) -> list[tuple[A
 
 
 @pytest.mark.parametrize("batch", [1, 7, 64])
-@pytest.mark.parametrize("kind", [Brightness, PreparingBrightness])
+@pytest.mark.parametrize("kind", [Brightness, PreparingBrightness, BrightnessAtOnce])
 def test_the_table_holds_the_boxes_of_every_tick(
     walk: ShardSet, tmp_path: Path, kind: type[Brightness], batch: int
 ) -> None:
@@ -170,6 +187,45 @@ def test_ticks_that_share_a_picture_share_its_boxes(tmp_path: Path) -> None:
     assert found.looked["tick"].tolist() == list(range(24))
     assert [tuple(row) for row in found.detections.itertuples(index=False)] == plain_rows(
         [slow], Brightness(least=0)
+    )
+
+
+def test_a_detector_may_look_at_several_batches_at_once(walk: ShardSet, tmp_path: Path) -> None:
+    """Each of two threads waits until the other has a batch as well."""
+
+    class Meeting(BrightnessAtOnce):
+        met = threading.Barrier(2)
+
+        def detect(self, images: Sequence[Any]) -> list[Detections]:
+            self.met.wait(timeout=30)
+            return super().detect(images)
+
+    detector = Meeting()
+    detector.at_once = 2
+    found = find_objects([walk], detector, tmp_path / "out", batch=5)  # 4 + 4 + 2 batches of tars
+    assert len(detector.threads) == 2
+    assert found.detections.equals(
+        find_objects([walk], Brightness(), tmp_path / "plain").detections
+    )
+
+
+def test_a_fault_in_one_of_several_threads_is_told_and_the_run_goes_on_later(
+    walk: ShardSet, tmp_path: Path
+) -> None:
+    class Failing(BrightnessAtOnce):
+        def detect(self, images: Sequence[Any]) -> list[Detections]:
+            if self.looked > 20:
+                raise WtoursError("broken", remedy="mend it")
+            return super().detect(images)
+
+    with pytest.raises(WtoursError, match="broken"):
+        find_objects([walk], Failing(), tmp_path / "out", batch=2)
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.name.startswith(".")]
+    again = BrightnessAtOnce()
+    found = find_objects([walk], again, tmp_path / "out", batch=2)
+    assert again.looked < 40
+    assert found.detections.equals(
+        find_objects([walk], Brightness(), tmp_path / "plain").detections
     )
 
 
@@ -222,6 +278,17 @@ def test_a_damaged_file_is_found_and_made_again(walk: ShardSet, tmp_path: Path, 
     assert files[1].read_bytes() == content
 
 
+def test_two_classes_of_one_name_are_told_where_both_were_found(
+    walk: ShardSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Brightness, "names", ("dark", "dark", "never"))
+    with pytest.raises(WtoursError, match=r"classes 0 and 1 were both found, .* called 'dark'"):
+        find_objects([walk], Brightness(least=0), tmp_path)
+    monkeypatch.setattr(Brightness, "names", ("never", "bright", "never"))
+    found = find_objects([walk], Brightness(least=1000), tmp_path)
+    assert found.detections.empty
+
+
 def test_what_was_found_is_read_without_a_detector(walk: ShardSet, tmp_path: Path) -> None:
     assert kept_objects([walk], tmp_path / "out") == ()
     made = [find_objects([walk], Brightness(least=v), tmp_path / "out") for v in (100, 110)]
@@ -267,6 +334,37 @@ def test_altered_and_mislabelled_pictures_are_told(tmp_path: Path) -> None:
     tar.write_bytes(content)
     with pytest.raises(ShardError, match="was altered"):
         find_objects([torn], Brightness(), tmp_path / "out")
+
+
+@pytest.mark.parametrize("size", [(48, 64), (7, 9), (131, 77)])
+def test_jpegs_decode_to_the_values_that_pillow_gives(size: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(pixels[..., 0]).save(stream, "JPEG")
+    for jpeg in (jpeg_of(pixels), stream.getvalue()):  # in colours, and grey
+        plain = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
+        assert np.array_equal(decode_jpeg(jpeg), plain)
+
+
+@pytest.mark.parametrize("harm", ["cut", "no end", "text", "nothing"])
+def test_a_picture_that_is_no_whole_jpeg_is_told(
+    walk: ShardSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: str
+) -> None:
+    """As where a foreign writer's index has the checksum of a broken picture."""
+    read = ShardSet.read_jpeg
+
+    def broken(self: ShardSet, row: int) -> bytes:
+        jpeg = read(self, row)
+        return {
+            "cut": jpeg[: len(jpeg) // 2],
+            "no end": jpeg[:-1],
+            "text": b"no picture",
+            "nothing": b"",
+        }[harm]
+
+    monkeypatch.setattr(ShardSet, "read_jpeg", broken)
+    with pytest.raises(ShardError, match=r"walk/.*\.tar: picture \d+ cannot be decoded"):
+        find_objects([walk], Brightness(), tmp_path / "out")
 
 
 def test_no_pictures_and_no_batch(walk: ShardSet, tmp_path: Path) -> None:

@@ -43,7 +43,8 @@ def test_tables_of_objects_are_those_of_the_statistics(both: tuple[Path, Report]
     folder, report = both
     tables = {path.stem: path for path in report.tables if path.suffix == ".parquet"}
     assert set(tables) == {
-        *("pictures", "shots", "videos", "detections", "objects", "classes", "groups"),
+        *("pictures", "minutes", "turns", "shots", "videos", "groups"),
+        *("detections", "objects", "classes", "accumulation"),
     }
     shards = [ShardSet(folder / "s" / name) for name in ("walk", "drive")]
     found = make_objects(shards, {"walk": WALK, "drive": [(1, 1, 0.8, (3, 3, 30, 30))]})

@@ -73,10 +73,14 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
 def test_a_report_is_tables_figures_and_a_page_inside_its_folder(two: tuple[Path, Report]) -> None:
     folder, report = two
     figures = [
-        f"figures/{n}.{e}" for n in ("pictures", "lightness", "shots") for e in ("png", "svg")
+        f"figures/{n}.{e}"
+        for n in ("pictures", "lightness", "shots", "minutes")
+        for e in ("png", "svg")
     ]
     tables = [
-        f"tables/{n}.{e}" for n in ("pictures", "shots", "videos") for e in ("parquet", "csv")
+        f"tables/{n}.{e}"
+        for n in ("pictures", "minutes", "turns", "shots", "videos")
+        for e in ("parquet", "csv")
     ]
     assert set(files_of(folder / "out")) == {"index.html", *figures, *tables}
     assert {path.name for path in folder.iterdir()} == {"s", "out"}
@@ -93,7 +97,7 @@ def test_the_page_stands_alone_and_its_links_lead_somewhere(two: tuple[Path, Rep
     page = report.page.read_text(encoding="utf-8")
     addresses = Addresses(page)
     assert addresses.open == []
-    assert len(addresses.loaded) == 2 + 12 + 6  # figures, and the pictures over the curves
+    assert len(addresses.loaded) == 3 + 12 + 6  # figures, and the pictures over the curves
     assert all(address.startswith("data:image/") for address in addresses.loaded)
     assert all(addresses.alternatives)
     # Within a figure url(#...) names a part of the same figure.
@@ -148,7 +152,7 @@ def test_figures_are_large_enough_for_print(two: tuple[Path, Report]) -> None:
 @pytest.mark.parametrize(
     ("made", "expected"),
     [
-        ({"frames": 1}, ("1 kept pictures", "–")),
+        ({"frames": 1}, ("1 kept picture.", "–")),
         ({"frames": 5, "fps": Fraction(1, 2)}, ("0.5",)),
         ({"frames": 9, "absent_frames": (3, 4, 5)}, ("6 kept pictures",)),
     ],
@@ -183,10 +187,10 @@ def test_many_videos_go_to_several_figures(tmp_path: Path, monkeypatch: pytest.M
     sets = [make_set(tmp_path / f"v{number}", frames=2, side=24) for number in range(3)]
     report = write_report(sets, tmp_path / "out")
     names = {path.stem for path in report.figures}
-    kinds = ("pictures", "lightness", "shots")
+    kinds = ("pictures", "lightness", "shots", "minutes")
     assert names == {f"{kind}_{number}" for kind in kinds for number in (1, 2)}
     page = Addresses(report.page.read_text(encoding="utf-8"))
-    assert sum(address.startswith("data:image/svg") for address in page.loaded) == 2
+    assert sum(address.startswith("data:image/svg") for address in page.loaded) == 3
     assert {f"figures/{kind}_2.svg" for kind in kinds[1:]} <= set(page.linked)
 
 

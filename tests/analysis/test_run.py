@@ -1,5 +1,6 @@
 """`wtours analyze` as a library call: groups, common durations, objects, further tables."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,8 @@ from analysis.report import write_report
 from analysis.run import Detection, Matching, analyse
 from tests.analysis.sets import make_set
 from wtours import WtoursError, open_shards
+from wtours.shard import shard_videos
+from wtours.shard_settings import ShardSettings
 
 
 @pytest.fixture
@@ -40,7 +43,8 @@ def test_groups_take_the_place_of_shards(sets: Path, tmp_path: Path) -> None:
     of_groups = table(tmp_path / "out", "groups")
     assert of_groups["group"].tolist() == ["A", "B"]
     assert of_groups["domain"].fillna("").tolist() == ["", "walks"]
-    assert set(table(tmp_path / "out", "intervals")["group"]) == {"A", "B"}
+    assert set(table(tmp_path / "out", "intervals")["video"]) == {"one", "two"}
+    assert set(table(tmp_path / "out", "group_intervals")["group"]) == {"A", "B"}
 
 
 def test_stretches_of_one_duration_are_compared(sets: Path, tmp_path: Path) -> None:
@@ -57,6 +61,59 @@ def test_a_detector_that_is_none_is_told_before_anything_is_written(
 ) -> None:
     with pytest.raises(WtoursError, match="there is no detector 'eyes'"):
         analyse(tmp_path / "out", shards=[sets], detection=Detection(detector="eyes"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_videos_that_nothing_looks_at_are_refused(sets: Path, tmp_path: Path) -> None:
+    with pytest.raises(WtoursError, match=r"walk\.mp4 would not be looked at") as raised:
+        analyse(tmp_path / "out", shards=[sets], videos=[tmp_path / "walk.mp4"])
+    assert "--from videos" in raised.value.remedy
+    assert "wtours shard" in raised.value.remedy
+
+
+def test_counting_in_videos_needs_a_detector_and_shards(sets: Path, tmp_path: Path) -> None:
+    with pytest.raises(WtoursError, match="no detector is named") as raised:
+        analyse(tmp_path / "out", shards=[sets], source="videos")
+    assert "--detector" in raised.value.remedy
+    detection = Detection(detector="onnx:none.onnx")
+    with pytest.raises(WtoursError, match="Table 1 come from their shards") as raised:
+        analyse(tmp_path / "out", shards=[tmp_path / "no"], source="videos", detection=detection)
+    assert "wtours shard" in raised.value.remedy
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_detector_of_shots_is_refused(sets: Path, tmp_path: Path) -> None:
+    for text in ("content", "transnet:", "transnets"):
+        with pytest.raises(WtoursError, match=f"no detector of shots '{text}'"):
+            analyse(tmp_path / "out", shards=[sets], shots=text)
+
+
+@pytest.mark.media
+@pytest.mark.slow
+def test_objects_of_real_videos_are_counted_in_full_size(media: Path, tmp_path: Path) -> None:
+    """A room of 768x432 with people: the page says which pictures, and what looked at them."""
+    settings = ShardSettings(fps=Fraction(1, 20), cuts=None, blur=None, short_side_px=128)
+    shard_videos([media / "people_room.mp4"], out=tmp_path / "s", settings=settings)
+    report = analyse(
+        tmp_path / "out",
+        shards=[tmp_path / "s"],
+        detection=Detection(detector=f"onnx:{media / 'yolox_nano.onnx'}"),
+        source="videos",
+        videos=[media],
+    )
+    assert report is not None
+    assert report.summary["looked"].tolist() == report.summary["ticks"].tolist() == [8]
+    page = report.page.read_text(encoding="utf-8")
+    assert "Boxes of yolox_nano (onnx, weights " in page
+    assert "those of the videos, at their full size" in page
+    assert table(tmp_path / "out", "detections")["x1"].max() > 128 * 768 / 432
+
+
+def test_true_cuts_are_looked_at_before_anything_is_written(sets: Path, tmp_path: Path) -> None:
+    truth = tmp_path / "cuts.csv"
+    truth.write_text("video,frame\none,2\n")
+    with pytest.raises(WtoursError, match="true cuts of one, but its shards keep no scores"):
+        analyse(tmp_path / "out", shards=[sets], truth=truth)
     assert not (tmp_path / "out").exists()
 
 

@@ -1,5 +1,6 @@
 """A user's mistake gets one sentence with file, fault and remedy, and exit status 2."""
 
+import json
 import re
 from collections.abc import Callable
 from functools import partial
@@ -80,6 +81,20 @@ FAULTS: list[tuple[str, list[str], str]] = [
     ("contradiction", ["--set", "clip.frames=0"], r"clip\.frames is 0"),
     ("no such device", ["--device", "abacus"], "abacus"),
     ("batch over an epoch", ["--set", "data.batch_clips=9000"], "9000"),
+    ("unknown part of a mix", ["--mix", "walk=1,rome=2"], r"--mix names rome.*at hand.*walk"),
+    ("weight of nothing", ["--mix", "walk=0"], r"gives walk the weight 0.*more than 0"),
+    ("negative weight", ["--mix", "walk=-1"], r"gives walk the weight -1"),
+    ("weight that is no number", ["--mix", "walk=nan"], r"gives walk the weight nan"),
+    ("weight in words", ["--mix", "walk=two"], r"'walk=two' gives no name a weight.*NAME=WEIGHT"),
+    ("no weight", ["--mix", "walk"], r"'walk' gives no name a weight"),
+    ("no name", ["--mix", "=2"], r"gives 2 to no name"),
+    ("a name twice", ["--mix", "walk=2,walk=1"], r"names walk twice"),
+    ("a video by two names", ["--mix", "walk=2,w*=1"], r"walk .* by the name walk and by w\*"),
+    ("a mix of all", ["--mix", "walk=2", "--set", "data.clips_per_epoch=all"],
+     r"`all` starts takes each"),
+    ("a mix in words", ["--set", "data.mix=walk"], r"data\.mix"),
+    ("no open tar", ["--set", "data.open_tars=0"], r"data\.open_tars is 0"),
+    ("unknown shuffle", ["--set", "data.shuffle=riffle"], r"data\.shuffle"),
     ("first crop over the frame", ["--set", "augment.first_crop=plain", "--set",
                                    "augment.first_px=300"], "300"),
 ]  # fmt: skip
@@ -135,3 +150,28 @@ def test_heads_that_a_file_does_not_tell_are_given(run: Run, shards: Path, tmp_p
         assert (status, "--heads 6" in err) == (2, True), err
         status, _, err = run(*command, "--heads", "6")
         assert status == 0, err
+
+
+def test_shuffle_and_mix_are_said_and_kept_by_the_run(
+    run: Run, shards: Path, tmp_path: Path
+) -> None:
+    make_shard_set(shards.parent / "town", frames=12)
+    words = [*TINY, "--mix", "town=1,w*=3", "--set", "data.open_tars=1"]
+    status, out, err = run("train", *words, "--shuffle", "blocks", "--dry-run")
+    assert status == 0, err
+    assert "w*: 75.0% of the clips, from 19" in out
+    assert "1 of 3 tars open at once" in out
+    status, out, err = run("train", *words, "--set", "epochs=6", "--out", "runs/a")
+    assert status == 0, err
+    assert "steps 3 to 10 took" in err
+    assert "for the 2 steps left" in err
+    stored = json.loads((tmp_path / "runs/a/config.json").read_text())["data"]
+    assert stored["shuffle"] == "global"
+    assert stored["mix"] == [["town", 1.0], ["w*", 3.0]]
+    status, _, err = run("train", *TINY, "--mix", "town=1", "--set", "epochs=6", "--out", "runs/a")
+    assert (status, "data.mix" in err) == (2, True), err
+    again = [*words, "--set", "epochs=6", "--out", "runs/a"]
+    status, _, err = run("train", *again, "--shuffle", "blocks")
+    assert (status, "data.shuffle 'blocks' instead of 'global'" in err) == (2, True), err
+    status, out, err = run("train", *again)
+    assert (status, "going on after step 12" in out) == (0, True), err

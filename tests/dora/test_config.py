@@ -23,7 +23,13 @@ NO_EFFECT = {
     "save_every.length": "when a checkpoint is written is tested in test_run",
     "save_every.unit": "as its length",
     "precision": "of a GPU; test_precision",
+    "tracker.scope": "of several processes; test_ranks",
     "data.workers": "test_loader: as many as there are, the batches are the same",
+    "data.cache": "where tars are kept; test_staging",
+    "data.cache_gb": "as data.cache",
+    "data.mix": "of one video; test_mixture, test_stream",
+    "data.on_bad_frame": "test_bad_frames: of damaged pictures alone",
+    "data.decoder": "test_device_jpeg: pixels differ by rounding, and a CPU has one decoder",
 }
 """Options that are to change no figure, and why."""
 
@@ -38,6 +44,7 @@ def views(*changes: dict[str, object]) -> str:
 CHANGES: dict[str, list[str]] = {
     "epochs": ["2"],
     "seed": ["1"],
+    "method": ["dino"],
     "clip.frames": ["3"],
     "clip.stride_s": ["2.0"],
     "augment.first_crop": ["plain"],
@@ -84,7 +91,7 @@ CHANGES: dict[str, list[str]] = {
     "tracker.iterations": ["1"],
     "tracker.tokens": ["raw"],
     "tracker.plan_mass": ["one"],
-    "tracker.mask": ["binary"],
+    "tracker.mask": ["binary", "blocks"],
     "tracker.threshold": ["clip"],
     "tracker.upsampling": ["bilinear"],
     "loss.skip_first_crop": ["false"],
@@ -108,10 +115,18 @@ CHANGES: dict[str, list[str]] = {
     "optim.temperature_warmup.unit": ["epochs"],
     "data.clips_per_epoch": ["8"],
     "data.batch_clips": ["2"],
+    "data.shuffle": ["blocks"],
+    "data.block_tars": ["1"],
+    "data.open_tars": ["1"],
 }
 """Values other than those of `base`, one or more for each option that is to change a figure."""
 
-CONTEXT = {"tracker.threshold": ["tracker.mask=binary", "model.patch_px=4"]}
+CONTEXT = {
+    "tracker.threshold": ["tracker.mask=binary", "model.patch_px=4"],
+    "data.shuffle": ["data.open_tars=1"],
+    "data.block_tars": ["data.shuffle=blocks", "data.open_tars=1"],
+    "data.open_tars": ["data.shuffle=blocks"],
+}
 """What else must be set for an option to matter, in both runs."""
 
 
@@ -141,14 +156,16 @@ def base(*settings: str) -> RunConfig:
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> list[ShardSet]:
-    folder = make_shard_set(tmp_path_factory.mktemp("shards") / "walk", frames=30)
+    folder = make_shard_set(
+        tmp_path_factory.mktemp("shards") / "walk", frames=30, pictures_per_tar=8
+    )
     return open_shards(folder)
 
 
 def figures_of(config: RunConfig, shards: list[ShardSet]) -> list[float]:
     """Everything that a run computes: the figures of its steps, and its weights in the end."""
     clips = find_shard_clips(shards, config.clip)
-    order = clip_order(config, starts=len(clips))
+    order = clip_order(config, clips)
     schedules = Schedules.build(
         config.optim,
         steps_per_epoch=order.steps_per_epoch,

@@ -94,6 +94,8 @@ FAULTS: list[tuple[str, Callable[[Path], list[object]], str]] = [
         "walk",
     ),
     ("no shards", lambda d: ["analyze", "--shards", d], "no shard set"),
+    ("videos of no shards", lambda d: ["analyze", pan(d / "a.mp4")], r"a\.mp4 would not be looked"),
+    ("videos and no detector", lambda d: ["analyze", "--from", "videos"], "no detector is named"),
     ("no folder", lambda d: ["verify", d / "none"], "no such file or folder"),
     ("unknown option", lambda d: ["shard", "--speed", "9"], "--speed"),
     ("wrong type", lambda d: ["shard", "--short-side", "big"], "big"),

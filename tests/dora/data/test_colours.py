@@ -33,18 +33,23 @@ def one_by_one(pictures: torch.Tensor, change, values) -> np.ndarray:  # type: i
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "low", "high", "odd_share"),
+    ("kind", "theirs", "low", "high", "odd_share"),
     [
-        (colours.adjust_brightness, tv.adjust_brightness, 0.6, 1.4, 0),
-        (colours.adjust_contrast, tv.adjust_contrast, 0.6, 1.4, 0),
-        (colours.adjust_saturation, tv.adjust_saturation, 0.8, 1.2, 0),
-        (colours.adjust_hue, tv.adjust_hue, -0.1, 0.1, 0.01),
+        (colours.BRIGHTNESS, tv.adjust_brightness, 0.6, 1.4, 0),
+        (colours.CONTRAST, tv.adjust_contrast, 0.6, 1.4, 0),
+        (colours.SATURATION, tv.adjust_saturation, 0.8, 1.2, 0),
+        (colours.HUE, tv.adjust_hue, -0.1, 0.1, 0.01),
     ],
 )
-def test_jitter_is_pillows(pictures, ours, theirs, low, high, odd_share) -> None:  # type: ignore[no-untyped-def]
+def test_jitter_is_pillows(pictures, kind, theirs, low, high, odd_share) -> None:  # type: ignore[no-untyped-def]
     """Bit for bit, but for hue: there at most 1 % of values differ, by at most a step of hue."""
     values = np.linspace(low, high, len(pictures), dtype=np.float32)
-    found = ours(pictures, torch.from_numpy(values)).numpy().astype(int)
+    factors = torch.from_numpy(values)
+    if kind == colours.HUE:
+        found = colours.adjust_hue(pictures, factors).numpy().astype(int)
+    else:
+        kinds = torch.full((len(pictures),), float(kind))
+        found = colours.blend(pictures, kinds, factors).numpy().astype(int)
     expected = one_by_one(pictures, lambda picture, value: theirs(picture, float(value)), values)
     difference = abs(found - expected)
     assert (difference > 0).mean() <= odd_share
@@ -89,16 +94,29 @@ def plain_change(picture: torch.Tensor, draws: ColourDraws, i: int) -> np.ndarra
     return np.asarray(image).transpose(2, 0, 1)
 
 
-def test_chain_is_the_plain_chain(pictures: torch.Tensor) -> None:
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_chain_is_the_plain_chain(pictures: torch.Tensor, everywhere: bool) -> None:
     """Order of the steps, who gets which; the input stays as it was."""
     view = ViewConfig(scale=(0.4, 1), px=40, blur=0.5, solarise=0.2)
     draws = draw_colours(np.random.default_rng(3).random((len(pictures), COLOUR_DRAWS)), view)
     before = pictures.clone()
-    found = change_colours(pictures, draws).numpy().astype(int)
+    rows = torch.from_numpy(draws.rows())
+    found = change_colours(pictures, rows, everywhere=everywhere).numpy().astype(int)
     assert torch.equal(pictures, before)
     difference = [abs(found[i] - plain_change(pictures[i], draws, i)) for i in range(len(pictures))]
     # A level of hue can lie on either side of a solarisation, hence no bound on the largest.
     assert (np.asarray(difference) > 3).mean() < 0.005
+
+
+def test_changing_all_and_taking_the_drawn_gives_equal_bits() -> None:
+    """200 pictures, every order of jitter among them, some without any change."""
+    generator = np.random.default_rng(5)
+    pictures = torch.from_numpy(generator.integers(0, 256, (200, 3, 12, 12), dtype=np.uint8))
+    view = ViewConfig(scale=(0.4, 1), px=12, jitter=0.7, grey=0.2, blur=0.5, solarise=0.3)
+    rows = torch.from_numpy(draw_colours(generator.random((200, COLOUR_DRAWS)), view).rows())
+    chosen = change_colours(pictures, rows)
+    assert torch.equal(change_colours(pictures, rows, everywhere=True), chosen)
+    assert torch.equal(change_colours(pictures[7:8], rows[7:8]), chosen[7:8])
 
 
 def test_draws_have_the_stated_probabilities_and_ranges() -> None:

@@ -33,7 +33,7 @@ AUGMENT = AugmentConfig(
 STEPS = 9
 
 
-def open_loader(folder: Path, *, workers: int = 0, **options: int) -> ClipLoader:
+def open_loader(folder: Path, *, workers: int = 0, **options: int | str) -> ClipLoader:
     """A loader of 8 clips a step: 62 starts, so that step 7 lies across two passes."""
     shards = open_shards(folder)
     clips = find_shard_clips(shards, CLIP)
@@ -154,6 +154,24 @@ def test_pictures_smaller_than_a_plain_crop_are_refused(tmp_path: Path, workers:
         list(ClipLoader(shards, clips, order, augment, workers=workers, stop_step=1))
 
 
+def test_skipped_pictures_are_told_once_and_batches_stay_reproducible(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One altered picture of 20, in up to three clips; read again, the batches are the same."""
+    folder = make_shard_set(tmp_path / "walk", frames=20, pictures_per_tar=10)
+    place = open_shards(folder)[0].table(["offset", "size"]).to_pylist()[3]
+    with (folder / "walk-000000.tar").open("r+b") as tar:
+        tar.seek(place["offset"] + place["size"] // 2)
+        tar.write(b"altered")
+    first = list(open_loader(folder, workers=0, stop_step=4, on_bad_frame="skip"))
+    assert capsys.readouterr().err.count("warning: ") == 1
+    again = list(open_loader(folder, workers=1, stop_step=4, on_bad_frame="skip"))
+    told = capsys.readouterr().err
+    assert told.startswith(f"warning: {folder}, row 3: {folder / 'walk-000000.tar'} was altered")
+    assert told.count("\n") == 1
+    assert [digest(views) for views in again] == [digest(views) for views in first]
+
+
 def test_killed_worker_is_reported(walks: Path) -> None:
     batches = iter(open_loader(walks, workers=1, stop_step=10_000))
     next(batches)
@@ -182,8 +200,9 @@ def test_batch_that_cannot_be_split_is_refused(walks: Path) -> None:
 def test_small_shared_memory_means_fewer_clips_ahead_or_an_error(
     walks: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = clip_bytes(AUGMENT, frames=3)
+    one = clip_bytes(AUGMENT, frames=3, finished=True)
     assert one == 3 * 3 * (32 * 32 + 2 * 16 * 16)
+    assert clip_bytes(AUGMENT, frames=3, finished=False) == 3 * 3 * 40 * 40
 
     def room(clips: int) -> None:
         space = SimpleNamespace(f_bavail=2 * clips * one, f_frsize=1)
@@ -272,7 +291,7 @@ def assert_group_ends(group: int, *, within_s: float) -> None:
 
 @pytest.mark.gpu
 def test_batches_on_a_gpu_are_those_of_the_cpu(walks: Path, unbroken: list[Views]) -> None:
-    """Through page-locked memory; normalised there, so that the last bit may differ."""
+    """Through page-locked memory; made there, so that hue and rounding may differ by a level."""
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     shards = open_shards(walks)
@@ -282,5 +301,7 @@ def test_batches_on_a_gpu_are_those_of_the_cpu(walks: Path, unbroken: list[Views
     loader = ClipLoader(shards, clips, order, AUGMENT, workers=2, stop_step=STEPS, device=device)
     for views, expected in zip(loader, unbroken, strict=True):
         assert views.global_views.is_cuda
-        for name in ("positions", "global_views", "local_crops"):
-            torch.testing.assert_close(getattr(views, name).cpu(), getattr(expected, name))
+        assert torch.equal(views.positions, expected.positions)
+        for name in ("global_views", "local_crops"):
+            levels = (getattr(views, name).cpu() - getattr(expected, name)).abs() * 0.225 * 255
+            assert (levels > 1.1).float().mean() < 5e-3

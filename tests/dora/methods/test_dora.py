@@ -6,7 +6,8 @@ import torch
 from dora.config import HeadConfig, LossConfig, ModelConfig, TrackerConfig
 from dora.data.views import Views
 from dora.methods.dino import cross_entropies, teacher_probabilities, update_centre
-from dora.methods.dora import MethodState, StepOutcome, dora_loss, object_weights, step_loss
+from dora.methods.dora import dora_loss, object_weights, step_loss
+from dora.methods.step import MethodState, StepOutcome, StepPlace
 from dora.model.pair import Pair
 from tests.references import golden, losses
 
@@ -136,8 +137,8 @@ def outcome_of(pair: Pair, views: Views, config: LossConfig, tracker: TrackerCon
         MethodState(centre=torch.zeros(HEAD.outputs)),
         config=config,
         tracker=tracker,
-        teacher_temperature=0.04,
-        seed=0,
+        drop_path=MODEL.drop_path,
+        place=StepPlace(seed=0, batch_clips=2, teacher_temperature=0.04),
     )
 
 
@@ -148,6 +149,7 @@ def outcome_of(pair: Pair, views: Views, config: LossConfig, tracker: TrackerCon
         (2, RELEASED, TrackerConfig(upsampling="bilinear", heads_drawn="clip")),
         (2, PRINTED, TrackerConfig(mask="soft", tokens="raw", plan_mass="one", heads_drawn="clip")),
         (1, RELEASED, TrackerConfig(objects=6, sinkhorn=False, threshold="clip")),
+        (2, RELEASED, TrackerConfig(mask="blocks")),
     ],
 )
 def test_a_step_reaches_every_parameter_of_the_student_and_none_of_the_teacher(

@@ -5,7 +5,8 @@ import torch
 
 from dora.config import HeadConfig, LossConfig, ModelConfig, TrackerConfig
 from dora.data.views import Views
-from dora.methods.dora import MethodState, StepOutcome, step_loss
+from dora.methods.dora import step_loss
+from dora.methods.step import MethodState, StepOutcome, StepPlace
 from dora.model.pair import Pair
 
 MODEL = ModelConfig(width=24, depth=2, heads=6, patch_px=8, image_px=32, drop_path=0.0)
@@ -30,8 +31,8 @@ def step_on(
             MethodState(centre=torch.zeros(HEAD.outputs, device=device)),
             config=LossConfig(),
             tracker=TrackerConfig(),
-            teacher_temperature=0.04,
-            seed=0,
+            drop_path=MODEL.drop_path,
+            place=StepPlace(seed=0, batch_clips=2, teacher_temperature=0.04),
         )
     outcome.loss.backward()
     return outcome, [p.grad.cpu() for p in pair.student.parameters() if p.grad is not None]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from dora.config import HeadConfig, LossConfig, ModelConfig, OptimConfig, TrackerConfig
 from dora.data.views import Views
 from dora.methods import dora
+from dora.methods.step import MethodState, StepOutcome, StepPlace
 from dora.model.pair import Pair
 from dora.train.optimizer import (
     build_optimizer,
@@ -80,7 +81,7 @@ def golden_step(case: str) -> Step:
     )
 
 
-def loss_of(step: Step, tracker: TrackerConfig = TrackerConfig()) -> dora.StepOutcome:  # noqa: B008
+def loss_of(step: Step, tracker: TrackerConfig = TrackerConfig()) -> StepOutcome:  # noqa: B008
     """The step's loss, with the heads that the published run drew."""
     (heads,) = step.config["heads_drawn"]
     drawn = torch.tensor(heads).expand(step.config["clips"], -1)
@@ -88,11 +89,15 @@ def loss_of(step: Step, tracker: TrackerConfig = TrackerConfig()) -> dora.StepOu
         return dora.step_loss(
             step.pair,
             step.views,
-            dora.MethodState(centre=torch.from_numpy(step.arrays["center0"])),
+            MethodState(centre=torch.from_numpy(step.arrays["center0"])),
             config=LossConfig(student_temperature=step.config["student_temp"]),
             tracker=tracker,
-            teacher_temperature=step.temperature,
-            seed=0,
+            drop_path=0.0,
+            place=StepPlace(
+                seed=0,
+                batch_clips=step.config["clips"],
+                teacher_temperature=step.temperature,
+            ),
         )
 
 

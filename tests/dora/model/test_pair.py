@@ -3,18 +3,15 @@ import torch
 from dora.config import HeadConfig, ModelConfig
 from dora.model.pair import Pair
 
-MODEL = ModelConfig(width=24, depth=2, heads=6, patch_px=8, image_px=32, drop_path=0.5)
+MODEL = ModelConfig(width=24, depth=2, heads=6, patch_px=8, image_px=32)
 HEAD = HeadConfig(outputs=20, hidden=16, bottleneck=8)
 
 
-def test_teacher_begins_as_a_copy_without_gradient_or_stochastic_depth() -> None:
+def test_teacher_begins_as_a_copy_without_gradient() -> None:
     pair = Pair(MODEL, HEAD)
     for name, parameter in pair.teacher.named_parameters():
         assert not parameter.requires_grad
         assert torch.equal(parameter, pair.student.get_parameter(name))
-    images = torch.randn(3, 3, 32, 32)
-    assert torch.equal(pair.teacher([images])[0], pair.teacher([images])[0])
-    assert not torch.equal(pair.student([images])[0], pair.student([images])[0])
 
 
 def test_teacher_follows_with_every_parameter() -> None:

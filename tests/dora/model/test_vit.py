@@ -6,6 +6,7 @@ from timm.models.vision_transformer import VisionTransformer
 
 from dora.config import ModelConfig
 from dora.errors import DoraError
+from dora.model.stochastic_depth import draw_kept_paths
 from dora.model.vit import Backbone, build_backbone, resize_position_embedding
 from tests.references import golden
 
@@ -32,7 +33,7 @@ def golden_backbone(arrays: dict) -> Backbone:
         patch_px=patch_px,
         image_px=image_px,
     )
-    backbone = build_backbone(config, drop_path=0.0)
+    backbone = build_backbone(config)
     backbone.load_state_dict(golden.tensors(arrays, "w/"))
     return backbone
 
@@ -69,12 +70,12 @@ def test_forward_equals_the_published_vit(case: str, size: str) -> None:
 def test_cls_row_alone_has_the_gradients_of_all_rows() -> None:
     """Leaving out the last block's other rows changes no gradient, stochastic depth included."""
     torch.manual_seed(0)
-    backbone = build_backbone(TINY, drop_path=0.5)
+    backbone = build_backbone(TINY)
     images = torch.randn(4, 3, 40, 40)
     gradients = []
+    kept = draw_kept_paths(1, [0], images=4, depth=3, rate=0.5)[:, 0]
     for want_tokens in (False, True):
-        torch.manual_seed(1)
-        outcome = backbone(images, want_tokens=want_tokens)
+        outcome = backbone(images, want_tokens=want_tokens, kept_paths=kept)
         cls = outcome.cls if want_tokens else outcome
         gradients.append(torch.autograd.grad(cls.square().sum(), list(backbone.parameters())))
     for ours, other in zip(*gradients, strict=True):
@@ -83,7 +84,7 @@ def test_cls_row_alone_has_the_gradients_of_all_rows() -> None:
 
 def test_equals_plain_timm_at_the_native_size() -> None:
     torch.manual_seed(0)
-    backbone = build_backbone(TINY, drop_path=0.0)
+    backbone = build_backbone(TINY)
     timm = VisionTransformer(
         img_size=32, patch_size=8, embed_dim=24, depth=3, num_heads=6, num_classes=0,
         norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
@@ -96,7 +97,7 @@ def test_equals_plain_timm_at_the_native_size() -> None:
 
 def test_attention_scaled_by_the_width_is_flatter() -> None:
     torch.manual_seed(0)
-    tokens = build_backbone(TINY, drop_path=0.0)(torch.randn(1, 3, 32, 32), want_tokens=True)
+    tokens = build_backbone(TINY)(torch.randn(1, 3, 32, 32), want_tokens=True)
     by_hand = (tokens.query[:, :, 0] @ tokens.key[:, :, 3].transpose(-1, -2)).detach()
     assert by_hand.shape == (1, 6, 6)
     logits = torch.einsum("mhd,mhnd->mhn", tokens.query[:, :, 0], tokens.key) / 24**0.5
@@ -105,12 +106,22 @@ def test_attention_scaled_by_the_width_is_flatter() -> None:
     )
 
 
-def test_stochastic_depth_grows_linearly_over_the_blocks() -> None:
-    rates = [getattr(block.drop_path1, "drop_prob", 0.0) for block in
-             build_backbone(TINY, drop_path=0.1).blocks]  # fmt: skip
-    assert rates == pytest.approx([0, 0.05, 0.1])
+def test_scaled_paths_equal_timm_s_stochastic_depth_with_the_same_draws() -> None:
+    torch.manual_seed(0)
+    backbone = build_backbone(TINY)
+    images = torch.randn(5, 3, 32, 32)
+    kept = draw_kept_paths(3, [7], images=5, depth=3, rate=0.6)[:, 0]
+    assert (kept == 0).any()
+    tokens, _ = backbone._embed(images)
+    for block, (attention, mlp) in zip(backbone.blocks, kept.split(2), strict=True):
+        for module, scale in ((block.attn, attention), (block.mlp, mlp)):
+            normed = (block.norm1 if module is block.attn else block.norm2)(tokens)
+            tokens = tokens + module(normed) * scale[:, None, None]
+    expected = backbone.norm(tokens[:, 0])
+    torch.testing.assert_close(backbone(images, kept_paths=kept), expected)
+    assert not torch.allclose(backbone(images), expected)
 
 
 def test_images_that_do_not_divide_into_patches_are_refused() -> None:
     with pytest.raises(DoraError, match=r"33x32 px .* patches of 8 px"):
-        build_backbone(TINY, drop_path=0.0)(torch.zeros(1, 3, 33, 32))
+        build_backbone(TINY)(torch.zeros(1, 3, 33, 32))

@@ -84,7 +84,7 @@ def test_bare_backbone_is_the_checkpoints_teacher() -> None:
 @pytest.mark.parametrize("prefix", ["", "backbone.", "module.", "module.backbone."])
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
 def test_bare_state_dict_is_read_with_any_prefix(tmp_path: Path, prefix: str, suffix: str) -> None:
-    state = build_backbone(TINY, drop_path=0.0).state_dict()
+    state = build_backbone(TINY).state_dict()
     renamed = {prefix + name: value for name, value in state.items()}
     path = tmp_path / f"weights.{suffix}"
     save: Callable[..., None] = torch.save if suffix == "pth" else safetensors.torch.save_file
@@ -96,7 +96,7 @@ def test_bare_state_dict_is_read_with_any_prefix(tmp_path: Path, prefix: str, su
 
 def test_our_checkpoint_tells_its_own_sizes(tmp_path: Path) -> None:
     model = ModelConfig(width=48, depth=2, heads=6, last_heads=16, patch_px=8, image_px=32)
-    state = {f"backbone.{k}": v for k, v in build_backbone(model, drop_path=0).state_dict().items()}
+    state = {f"backbone.{k}": v for k, v in build_backbone(model).state_dict().items()}
     config = json.dumps({"model": model.__dict__})
     content = {"format": "dora-checkpoint", "version": 1, "config": config, "step": 7}
     torch.save({**content, "student": state, "teacher": state}, tmp_path / "own.pth")
@@ -127,7 +127,7 @@ class Attack:
 def test_code_in_a_file_is_refused_and_never_run(tmp_path: Path, call: Callable) -> None:
     mark = tmp_path / "mark"
     argument = {os.system: f"touch {mark}", exec: f"open({str(mark)!r}, 'w')"}.get(call, str(mark))
-    state = build_backbone(TINY, drop_path=0).state_dict()
+    state = build_backbone(TINY).state_dict()
     attack = Attack(call, argument)
     path = tmp_path / "weights.pth"
     torch.save({"teacher": state, "student": state, "args": attack}, path)
@@ -147,7 +147,7 @@ def test_code_in_a_file_is_refused_and_never_run(tmp_path: Path, call: Callable)
 def test_numpy_scalars_under_their_old_name_are_read(tmp_path: Path) -> None:
     """NumPy 1, with which the released files were written, called the module numpy.core."""
     new, old = tmp_path / "new.pth", tmp_path / "old.pth"
-    state = build_backbone(TINY, drop_path=0).state_dict()
+    state = build_backbone(TINY).state_dict()
     torch.save({"teacher": state, "lr": np.float64(0.5)}, new)
     with zipfile.ZipFile(new) as source, zipfile.ZipFile(old, "w") as target:
         for name in source.namelist():
@@ -159,7 +159,7 @@ def test_numpy_scalars_under_their_old_name_are_read(tmp_path: Path) -> None:
 
 def test_another_architecture_is_named_by_its_first_parameter(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
-    here = build_backbone(TINY, drop_path=0.0)
+    here = build_backbone(TINY)
     for changed, message in [
         ({"width": 128, "heads": 2}, r"cls_token is \(1, 1, 128\) there and \(1, 1, 64\) here"),
         ({"image_px": 64}, r"pos_embed is \(1, 65, 64\) there and \(1, 17, 64\) here"),
@@ -167,7 +167,7 @@ def test_another_architecture_is_named_by_its_first_parameter(tmp_path: Path) ->
         ({"depth": 3}, r"it has blocks.2.norm1.weight \(64,\), which does not exist here"),
     ]:
         other = ModelConfig(**{**TINY.__dict__, **changed})
-        state = build_backbone(other, drop_path=0.0).state_dict()
+        state = build_backbone(other).state_dict()
         with pytest.raises(DoraError, match=message) as caught:
             fill(here, state, path=path)
         assert str(path) in caught.value.message
@@ -191,7 +191,7 @@ def test_no_checkpoint_or_half_of_one_is_a_clear_error(tmp_path: Path) -> None:
         with pytest.raises(DoraError, match=name):
             read_weights(tmp_path / name)
     half = tmp_path / "half.safetensors"
-    export_timm(build_backbone(TINY, drop_path=0).state_dict(), half, model=TINY)
+    export_timm(build_backbone(TINY).state_dict(), half, model=TINY)
     half.write_bytes(half.read_bytes()[:-100])
     with pytest.raises(DoraError, match="no whole safetensors file"):
         read_weights(half)
@@ -225,7 +225,7 @@ def test_heads_that_a_file_does_not_tell_are_asked_for() -> None:
     small = {
         name: value.expand(*value.shape[:-1], 384)
         for name, value in build_backbone(
-            ModelConfig(width=1, depth=1, heads=1, patch_px=8, image_px=32), drop_path=0
+            ModelConfig(width=1, depth=1, heads=1, patch_px=8, image_px=32)
         ).state_dict().items()
         if value.shape[-1] == 1
     }  # fmt: skip

@@ -15,8 +15,8 @@ def test_shared_threshold_depends_on_the_neighbours_and_the_own_one_does_not() -
     pair = torch.cat([soft, peaked], dim=2)
     alone = above_mean(soft, scope="clip")
     assert torch.equal(above_mean(pair, scope="clip")[:, :, :1], alone)
-    assert torch.equal(above_mean(soft, scope="batch"), alone)
-    assert not torch.equal(above_mean(pair, scope="batch")[:, :, :1], alone)
+    assert torch.equal(above_mean(soft, scope="process"), alone)
+    assert not torch.equal(above_mean(pair, scope="process")[:, :, :1], alone)
 
 
 def test_nearest_fills_each_patch_and_bilinear_keeps_the_mean() -> None:

@@ -110,7 +110,6 @@ def test_vit_and_tracker_together_give_the_published_masked_clips() -> None:
     side, patch_px, width, depth, heads = arrays["cfg"].tolist()
     backbone = build_backbone(
         ModelConfig(width=width, depth=depth, heads=heads, patch_px=patch_px, image_px=side),
-        drop_path=0.0,
     )
     backbone.load_state_dict(golden.tensors(arrays, "w/"))
     images_BTCHW = torch.from_numpy(arrays["images_i8"])
@@ -162,9 +161,7 @@ def test_every_mode_equals_loops(sinkhorn: bool, tokens: str, plan_mass: str) ->
 
 
 def test_attention_scale_reaches_the_prototypes() -> None:
-    backbone = build_backbone(
-        ModelConfig(width=24, depth=1, heads=6, patch_px=8, image_px=32), drop_path=0.0
-    )
+    backbone = build_backbone(ModelConfig(width=24, depth=1, heads=6, patch_px=8, image_px=32))
     tokens = backbone(torch.randn(4, 3, 32, 32), want_tokens=True)
     by_head = clip_tokens(tokens, clips=2, config=RELEASED)
     by_width = clip_tokens(tokens, clips=2, config=TrackerConfig(attention_scale="width"))

@@ -26,18 +26,21 @@ from dora.train.trainer import Trainer, run_steps
 from tests.dora.train.test_presets import ONE, SMALL, TWO
 
 STEPS, CLIPS, RANKS = 3, 4, 2
-# What depends on neighbours (threshold and heads of the batch) or on the process (stochastic
-# depth) cannot agree.
-APART = ("tracker.heads_drawn=clip", "tracker.threshold=clip", "model.drop_path=0.0")
 RUNS = {
-    "released": ["released", ONE],
+    "dora": ["dora", ONE],
+    # As published, its heads and thresholds are those of a process's clips: they cannot agree.
+    "released": ["released", ONE, "tracker.scope=global"],
     "paper": ["paper", TWO],
+    "blocks": ["dora", TWO, "tracker.mask=blocks"],
+    "DINO": ["paper", TWO, "method=dino"],
 }
 
 
 def config_of(name: str) -> RunConfig:
     preset, *settings = RUNS[name]
-    return with_settings(PRESETS[preset](), [*SMALL, *settings, *APART, "optim.lr=0.01"])
+    return with_settings(
+        PRESETS[preset](), [*SMALL, *settings, "model.drop_path=0.3", "optim.lr=0.01"]
+    )
 
 
 def batch(config: RunConfig, step: int) -> Views:

@@ -50,7 +50,7 @@ def run(config: RunConfig, shards: Path, out: Path, *, stop_after: int | None = 
         open_shards(shards),
         out=out,
         device=CPU,
-        begins=lambda step, total: None,
+        begins=lambda ahead: None,
         report=report,
     )
     return outcome.step

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from dora.config import ClipConfig
+from dora.data.placing import place_rows
 from dora.data.reading import read_frames
 from dora.errors import DoraError
 from dora.visualise.shown_clip import ClipChoice, read_clip
@@ -49,7 +50,7 @@ def test_choice_gives_these_pictures(
     every_s = shard_set.table(["time_s"])["time_s"].to_numpy()
     rows = np.searchsorted(every_s, np.asarray(times_s) - 1e-6).tolist()
     found = np.stack([np.asarray(picture) for picture in clip.pictures])
-    np.testing.assert_array_equal(found, read_frames(shard_set, rows))
+    np.testing.assert_array_equal(found, read_frames(place_rows(shard_set, rows)))
     np.testing.assert_array_equal(np.asarray(clip.pictures[-1:][0]), found[-1])
     assert clip.attribution == "A test picture."
 

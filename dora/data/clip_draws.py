@@ -1,0 +1,124 @@
+"""What is drawn for one clip: boxes, flips and colours of all its views.
+
+Every parameter is drawn from (seed, position, view, frame), and no pixel is touched. Which draws
+are shared by the frames of a clip is decided here and nowhere else. To be applied, the parameters
+of a picture become one row of numbers: those of a whole batch are one array.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dora.config import AugmentConfig, ViewConfig
+from dora.data.colours import COLOUR_COLUMNS, COLOUR_DRAWS, ColourDraws, draw_colours
+from dora.data.crops import BOX_DRAWS, draw_boxes, draw_plain_box
+from dora.data.draws import FIRST_CROP, GLOBAL_VIEWS, LOCAL_CROPS, uniform_draws
+
+VIEW_DRAWS = 40
+"""Uniform numbers kept for one view of one frame: box, flip, colours, and some to spare."""
+assert BOX_DRAWS + 1 + COLOUR_DRAWS <= VIEW_DRAWS
+
+TOP, LEFT, HEIGHT, WIDTH, FLIP = range(5)
+"""Columns of a row of parameters; those of the colours follow."""
+COLOURS = slice(5, 5 + COLOUR_COLUMNS)
+VIEW_COLUMNS = 5 + COLOUR_COLUMNS
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewDraws:
+    """What was drawn for L views of T frames."""
+
+    boxes: NDArray[np.int64]
+    """(L, T, 4) top, left, height, width in pixels of the first crop."""
+    flips: NDArray[np.bool_]
+    """(L, T)"""
+    colours: ColourDraws
+
+    def rows(self) -> NDArray[np.float32]:
+        """Return (L, T, VIEW_COLUMNS): the parameters of each picture; all fit a float32."""
+        return np.concatenate(
+            [self.boxes, self.flips[..., None], self.colours.rows()], axis=-1, dtype=np.float32
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipDraws:
+    """Everything that was drawn for one clip."""
+
+    first_box: NDArray[np.int64]
+    """(4,) top, left, height, width in pixels of the frames."""
+    global_views: ViewDraws
+    """(V, T, ...); boxes and flips are equal over T."""
+    local_crops: ViewDraws
+    """(L, T, ...)"""
+
+    def rows(self) -> NDArray[np.float32]:
+        """Return (V + L, T, VIEW_COLUMNS): the parameters of all pictures of the clip."""
+        return np.concatenate([self.global_views.rows(), self.local_crops.rows()])
+
+
+def draw_clip(
+    augment: AugmentConfig, *, seed: int, position: int, frames: int, height: int, width: int
+) -> ClipDraws:
+    """Return the parameters of all views of a clip.
+
+    Args:
+        augment: sizes and probabilities.
+        seed: the run's seed.
+        position: number of the clip in the run.
+        frames: T.
+        height: of the frames, pixels.
+        width: of the frames, pixels.
+
+    Raises:
+        DoraError: the frames are smaller than a plain first crop.
+    """
+    draws = uniform_draws(seed, purpose=FIRST_CROP, place=position, rows=1, columns=VIEW_DRAWS)
+    box = draws[0, :BOX_DRAWS]
+    if augment.first_crop == "plain":
+        first_box = draw_plain_box(box, height=height, width=width, px=augment.first_px)
+    else:
+        first_box = draw_boxes(box, height=height, width=width, scale=augment.first_scale)
+
+    def numbers(purpose: int) -> NDArray[np.float64]:
+        return uniform_draws(seed, purpose=purpose, place=position, rows=frames, columns=VIEW_DRAWS)
+
+    views = [
+        _draw_views(numbers(GLOBAL_VIEWS + v)[None], view, augment, scope="clip")
+        for v, view in enumerate(augment.global_views)
+    ]
+    crops = np.stack([numbers(LOCAL_CROPS + j) for j in range(augment.local_crops)])
+    return ClipDraws(
+        first_box=first_box,
+        global_views=_join(views),
+        local_crops=_draw_views(crops, augment.local_view, augment, scope=augment.local_box),
+    )
+
+
+def _draw_views(
+    draws: NDArray[np.float64], view: ViewConfig, augment: AugmentConfig, *, scope: str
+) -> ViewDraws:
+    """Return the parameters of views of one kind from (L, T, VIEW_DRAWS) uniform numbers.
+
+    What is drawn once for a clip is taken from the numbers of its first frame.
+    """
+    firsts = np.broadcast_to(draws[:, :1], draws.shape)
+    geometry = firsts if scope == "clip" else draws
+    photometry = firsts if augment.photometric == "clip" else draws
+    side = augment.first_px
+    return ViewDraws(
+        boxes=draw_boxes(geometry[..., :BOX_DRAWS], height=side, width=side, scale=view.scale),
+        flips=geometry[..., BOX_DRAWS] < view.flip,
+        colours=draw_colours(photometry[..., BOX_DRAWS + 1 :][..., :COLOUR_DRAWS], view),
+    )
+
+
+def _join(views: list[ViewDraws]) -> ViewDraws:
+    if len(views) == 1:
+        return views[0]
+    return ViewDraws(
+        boxes=np.concatenate([view.boxes for view in views]),
+        flips=np.concatenate([view.flips for view in views]),
+        colours=ColourDraws.join([view.colours for view in views]),
+    )
