@@ -55,6 +55,26 @@ class NetworkPlace:
             yield
 
 
+def compile_network(network: nn.Module, device: str) -> None:
+    """Let torch compile a network at its first picture; whether it can is tried out now.
+
+    Raises:
+        WtoursError: torch finds no compiler for the device.
+    """
+    try:
+        torch.compile(_doubled)(torch.ones(2, device=device))
+    except RuntimeError as error:  # of which torch's errors of compiling are
+        raise WtoursError(
+            f"torch cannot compile networks here ({first_line(error)})",
+            remedy="install a C++ compiler (Debian's package g++), or leave --compile out",
+        ) from error
+    network.compile()
+
+
+def _doubled(values: Tensor) -> Tensor:
+    return values * 2
+
+
 def detections_of(
     outputs: Iterable[tuple[Tensor, Tensor, Tensor]], *, size: tuple[int, int], threshold: float
 ) -> list[Detections]:

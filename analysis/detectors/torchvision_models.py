@@ -16,7 +16,13 @@ from analysis.detectors.detic.checkpoint import read_state
 from analysis.detectors.detic.model import Precision
 from analysis.detectors.detic.picture import check_pictures
 from analysis.detectors.names import told_apart
-from analysis.detectors.network import NetworkPlace, detections_of, first_line, state_sha256
+from analysis.detectors.network import (
+    NetworkPlace,
+    compile_network,
+    detections_of,
+    first_line,
+    state_sha256,
+)
 from wtours import WtoursError
 
 
@@ -139,7 +145,7 @@ def open_torchvision(
         place.settle(network), given, model=model, threshold=threshold, place=place
     )
     if compile:
-        network.backbone.compile()
+        compile_network(network.backbone, place.device)
     return detector
 
 

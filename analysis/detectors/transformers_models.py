@@ -15,7 +15,13 @@ from analysis.detectors.detector import Detections
 from analysis.detectors.detic.model import Precision
 from analysis.detectors.detic.picture import check_pictures
 from analysis.detectors.names import told_apart
-from analysis.detectors.network import NetworkPlace, detections_of, first_line, state_sha256
+from analysis.detectors.network import (
+    NetworkPlace,
+    compile_network,
+    detections_of,
+    first_line,
+    state_sha256,
+)
 from wtours import WtoursError
 
 _GROUNDED = ("grounding-dino", "mm-grounding-dino")
@@ -193,7 +199,7 @@ def open_transformers(
         place=place,
     )
     if compile:
-        network.compile()
+        compile_network(network, place.device)
     return detector
 
 

@@ -29,6 +29,7 @@ from analysis.detectors.detic.vocabulary import (
     names_of_checkpoint,
 )
 from analysis.detectors.device import choose_device
+from analysis.detectors.network import compile_network
 from wtours import WtoursError
 
 _NOT_USED = re.compile(
@@ -83,7 +84,7 @@ def load_detic(
             remedy="make embeddings of length 512 with the text side of CLIP ViT-B/32",
         )
     if compile:
-        model.backbone.compile()
+        compile_network(model.backbone, place)
     return DeticDetector(
         model,
         matrix.to(place),

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch._inductor import config as inductor_config
 
 from analysis.detectors.detector import Detections, ObjectDetector
 from analysis.detectors.detic.loading import load_detic
@@ -168,6 +169,19 @@ def test_a_compiled_backbone_gives_the_same(tiny: DeticDetector, tiny_checkpoint
     (exact,), (found,) = tiny.detect(pictures(1)), compiled.detect(pictures(1))
     assert found.classes.tolist() == exact.classes.tolist()
     np.testing.assert_allclose(found.boxes, exact.boxes, atol=0.02)
+
+
+@pytest.mark.slow
+def test_without_a_compiler_it_is_said_before_any_picture(tiny_checkpoint: Path) -> None:
+    torch._dynamo.reset()  # what other tests have compiled needs no compiler
+    with (
+        inductor_config.patch({"cpp.cxx": (None, "no-such-compiler++")}),
+        pytest.raises(WtoursError, match=r"cannot compile networks here .*compiler") as fault,
+    ):
+        load_detic(
+            tiny_checkpoint, vocabulary=detic_recipe.vocabulary(64, seed=0), size=SIZE, compile=True
+        )
+    assert "leave --compile out" in fault.value.remedy
 
 
 @pytest.mark.gpu
