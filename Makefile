@@ -15,7 +15,7 @@ test: $(READY)
 
 # The long campaigns too: kills, fuzzing, faults, other versions of torch.
 test-all: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)
 	$(BIN)/ruff format --check .

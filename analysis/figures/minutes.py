@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from analysis.figures.style import (
@@ -40,26 +41,24 @@ class MinutesPanel:
 
 
 def draw_minutes(panels: Sequence[MinutesPanel]) -> Figure:
-    """Draw sharpness and motion of each minute, a row a video, on the same scale for all.
+    """Draw sharpness and motion of each minute, a row a video, each on its own scale from 0.
 
-    A minute is a level line as long as the minute; where nothing is known, there is none.
+    Sharpness depends on the size of the stored picture and motion on the kept rate, so that one
+    scale would compare what cannot be compared, and flatten all curves but the highest. A minute is
+    a level line as long as the minute; where nothing is known, there is none.
 
     Args:
         panels: 1 to 10 videos, the first on top.
     """
     with drawing():
         figure = new_figure(height_in=0.3 + 1.35 * len(panels))
-        grid = figure.subplots(len(panels), len(FIGURES), squeeze=False, sharey="col")
+        grid = figure.subplots(len(panels), len(FIGURES), squeeze=False)
         for axes_of_row, panel in zip(grid, panels, strict=True):
             name = f"{short_name(panel.video)}  ({duration_text(panel.duration_s)})"
             axes_of_row[0].set_title(name, fontsize=11)
-            for axes, (column, _, colour) in zip(axes_of_row, FIGURES, strict=True):
-                _draw_steps(axes, panel, column, colour)
-        for place, (column, label, _) in enumerate(FIGURES):
-            most = np.nanmax([0.0, *(panel.minutes[column].max() for panel in panels)])
-            for axes in grid[:, place]:
-                axes.set_ylim(0, 1.12 * most if most > 0 else 1)
+            for axes, (column, label, colour) in zip(axes_of_row, FIGURES, strict=True):
                 axes.set_ylabel(label, fontsize=9.5)
+                _draw_steps(axes, panel, column, colour)
     return figure
 
 
@@ -69,9 +68,12 @@ def _draw_steps(axes: Axes, panel: MinutesPanel, column: str, colour: str) -> No
     axes.grid(axis="y", color=FAINT, lw=0.6)
     axes.set_axisbelow(True)
     if not panel.minutes[column].notna().any():
+        axes.set_yticks([])
         say(axes, "not measured")
         return
     values, edges_s = _steps(panel, column)
+    axes.set_ylim(0, 1.2 * np.nanmax(values) or 1)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=3))
     axes.stairs(values, edges_s / unit.seconds, baseline=None, color=colour, lw=1.6)
 
 

@@ -128,8 +128,15 @@ def draw_frequencies(figure: Figure | SubFigure, series: Sequence[Series]) -> No
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     axes.grid(color=FAINT, lw=0.6)
     axes.set_axisbelow(True)
+    _leave_room(axes, share=min(0.5, 0.06 + 0.085 * len(seen)))
     size = 9 if len(seen) > 5 else None
-    axes.legend(loc="best", handlelength=2.6, fontsize=size, frameon=True, edgecolor="none")
+    axes.legend(loc="upper right", handlelength=2.6, fontsize=size)
+
+
+def _leave_room(axes: Axes, *, share: float) -> None:
+    """Let a logarithmic axis go up until a share of it stands empty over the curves."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high * (high / low) ** (share / (1 - share)))
 
 
 def draw_growth(figure: Figure | SubFigure, series: Sequence[Series]) -> None:

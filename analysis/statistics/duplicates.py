@@ -57,8 +57,10 @@ def near_duplicates(
             f"near-duplicates are to be sought within {within_s} s",
             remedy="give a number over 0, or leave it out to compare with every earlier picture",
         )
-    found = pd.Series(pd.NA, index=pictures.index, dtype="boolean")
-    for _, rows in pictures.groupby("video", observed=True):
+    # Rows are found by their place, so that an index with repeated labels does no harm.
+    found = pd.Series(pd.NA, index=range(len(pictures)), dtype="boolean")
+    placed = pictures[["video", "time_s", "phash"]].reset_index(drop=True)
+    for _, rows in placed.groupby("video", observed=True):
         own = rows[rows["time_s"].diff().ne(0)]
         hashes = own["phash"].to_numpy(dtype=np.uint64)
         time_s = own["time_s"].to_numpy(dtype=np.float64)
@@ -67,7 +69,7 @@ def near_duplicates(
             if within_s is None
             else _like_one_within(hashes, time_s, bits=bits, within_s=within_s)
         )
-    return found
+    return found.set_axis(pictures.index)
 
 
 def duplicate_share(duplicates: "pd.Series[Any]") -> float:

@@ -4,8 +4,9 @@ libjpeg-turbo decodes, through simplejpeg, whose wheels bring it along. Its pixe
 Pillow, which also brings libjpeg-turbo (equal in every value, `tests/dora/data/test_jpeg.py`).
 Scaled decoding is the decoder's own: of each block of 8x8 it computes 4x4, 2x2 or 1 from the low
 frequencies, which is near to the mean over the area of a pixel. Other scales (M/8) exist, but not
-in the decoder's fast instructions. Of a picture only a part could be decoded, but no package for
-Python that brings its library offers it.
+in the decoder's fast instructions: 7/8 to 5/8 take longer than the whole (benchmarks/decoders.py).
+Of a picture only a part could be decoded, but no package for Python that brings its library offers
+it.
 """
 
 from typing import Literal

@@ -268,7 +268,7 @@ def test_ctrl_c_leaves_neither_file_nor_process(walk: Path, tmp_path: Path) -> N
         assert work.stdout.readline() == b"working\n"
         assert running_with(out), "the encoder was meant to run"
         work.send_signal(signal.SIGINT)
-        _, said = work.communicate(timeout=20)
+        _, said = work.communicate(timeout=90)
     assert b"KeyboardInterrupt" in said
     assert list(out.iterdir()) == []
     assert not running_with(out)

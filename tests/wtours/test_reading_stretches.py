@@ -293,7 +293,11 @@ def test_a_video_that_was_cut_out_of_another_is_read_from_its_edit_on(
 @pytest.mark.media
 @pytest.mark.parametrize(
     ("name", "share"),
-    [("walk_garden_a.mp4", 0.03), ("cuts_testvideo.mp4", 0.02), ("kitchen_faces_2560.mp4", 0.2)],
+    [
+        ("walk_garden_a.mp4", 0.03),
+        pytest.param("cuts_testvideo.mp4", 0.02, marks=pytest.mark.slow),
+        ("kitchen_faces_2560.mp4", 0.2),
+    ],
 )
 def test_real_stretches_together_are_the_video(media: Path, name: str, share: float) -> None:
     facts, timeline = inspect(media / name)

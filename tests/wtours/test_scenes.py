@@ -159,8 +159,6 @@ def test_times_are_written_for_people(time_s: float, text: str) -> None:
     ("golden", "settings"),
     [
         ("ContentDetector.default", CutSettings()),
-        ("ContentDetector.t30", CutSettings(threshold=30.0)),
-        ("AdaptiveDetector.default", CutSettings(detector="adaptive")),
         ("AdaptiveDetector.t5", CutSettings(detector="adaptive", threshold=5.0)),
     ],
 )

@@ -215,7 +215,11 @@ def test_time_of_decoding_holds_no_pictures(walk: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(measured_pass, "_PLACES", (0.5,))
     monkeypatch.setattr(CutStage, "process_frame", score)
     monkeypatch.setattr(PictureStage, "process_alone", make)
-    measured = measure_pass(video, counted, SETTINGS["cuts"], detectors=(), threads=2)
+    # The machine may be busy with other tests: the shortest of three is the pass's own time.
+    passes = [
+        measure_pass(video, counted, SETTINGS["cuts"], detectors=(), threads=2) for _ in range(3)
+    ]
+    measured = min(passes, key=lambda one: one.frame_s)
     assert measured.frame_s == pytest.approx(0.01, rel=0.5)
     assert measured.picture_s == pytest.approx(0.1, rel=0.5)
     assert measured.threads == 2

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.patches import StepPatch
 
 from analysis.figures.minutes import MinutesPanel, draw_minutes
 from analysis.figures.style import encode
@@ -17,16 +18,17 @@ def test_a_minute_is_as_long_as_it_is_and_an_unknown_one_is_left_out() -> None:
     figure = draw_minutes([panel([0, 1, 3], [2, 3, 4], duration_s=200)])
     _, axes = figure.axes
     (steps,) = axes.patches
+    assert isinstance(steps, StepPatch)
     values, edges, _ = steps.get_data()
     np.testing.assert_array_equal(values, [2, 3, np.nan, 4])
     assert edges.tolist() == pytest.approx([0, 1, 2, 3, 200 / 60])
     assert axes.get_xlabel() == "time (min)"
 
 
-def test_videos_share_the_scale_of_a_figure() -> None:
-    figure = draw_minutes([panel([0], [2], duration_s=60), panel([0, 1], [8, 1], duration_s=90)])
-    assert [axes.get_ylim() for axes in figure.axes[1::2]] == [(0, 1.12 * 8)] * 2
-    assert [axes.get_ylim() for axes in figure.axes[::2]] == [(0, 1.12 * 90)] * 2
+def test_every_scale_begins_at_0_and_holds_its_curve() -> None:
+    figure = draw_minutes([panel([0], [2], duration_s=60), panel([0, 1], [0, 0], duration_s=90)])
+    limits = [axes.get_ylim() for axes in figure.axes]
+    assert limits == [(0, 1.2 * 90), (0, 1.2 * 2), (0, 1.2 * 90), (0, 1)]
 
 
 @pytest.mark.parametrize("minutes", [[], [0]])

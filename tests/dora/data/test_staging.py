@@ -69,7 +69,16 @@ def expected(walks: Path) -> list[Views]:
 
 
 def cached_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob("*/*.tar"))
+    """Of one moment: a tar that goes while another comes would else be counted with it."""
+    before: list[tuple[Path, int]] | None = None
+    while True:
+        try:
+            now = [(path, path.stat().st_size) for path in sorted(folder.glob("*/*.tar"))]
+        except FileNotFoundError:  # gone between listing and asking
+            continue
+        if now == before:
+            return sum(size_bytes for _, size_bytes in now)
+        before = now
 
 
 @pytest.mark.parametrize(("workers", "tars"), [(0, 2), (0, 100), (2, 3), (2, 100)])

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,7 @@ from wtours.video import open_video
 RATE = Fraction(30)
 
 
+@cache
 def score(path: Path) -> tuple[np.ndarray, np.ndarray, Fraction, Fraction]:
     stage = CutStage()
     with open_video(path) as reader:
