@@ -255,7 +255,7 @@ class TrackerConfig:
     threshold: Literal["batch", "clip"] = "batch"
     """Scope of the mean that binary masks are compared with (row 6)."""
     scope: Literal["process", "global"] = "process"
-    """What `batch` means in the two options above: the clips of a process, or of the step."""
+    """What `batch` means in `heads_drawn` and `threshold`: clips of a process, or of the step."""
     upsampling: Literal["nearest", "bilinear"] = "nearest"
     """From patches to pixels (row 7)."""
 

@@ -1,6 +1,6 @@
 """Batches of views from shard sets: worker processes, exact order, pinned batches, the device.
 
-The main process knows the clips and their order and tells workers, clip by clip, which rows to
+The main process knows the clips and their order and tells workers, clip by clip, which bytes to
 read; a worker knows no order and has no state, so that the number of workers changes nothing.
 What travels through shared memory is 8 bits. With a GPU these are first crops and what was drawn,
 put together in page-locked memory; views are made there. Without one they are finished views.

@@ -46,8 +46,8 @@ class Network(nn.Module):
 class Pair(nn.Module):
     """Student, trained by gradients, and teacher, which follows it and gets none.
 
-    The teacher begins as a copy. Parameters are named `student.*` and
-    `teacher.*`, within each `backbone.*` and `head.*`.
+    The teacher begins as a copy. Parameters are named `student.*` and `teacher.*`, within each
+    `backbone.*` and `head.*`.
     """
 
     def __init__(self, model: ModelConfig, head: HeadConfig) -> None:
