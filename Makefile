@@ -11,7 +11,7 @@ demo: $(READY)
 
 # Everything this machine can run: `media` tests skip, with their reason, where the recordings are absent.
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not gpu and not network and not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not gpu and not network and not slow"
 
 # The long campaigns too: kills, fuzzing, faults, other versions of torch.
 test-all: $(READY)
@@ -39,6 +39,6 @@ clean:
 $(READY): requirements.lock pyproject.toml Makefile
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes requirements.lock
 	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --offline --editable .
 	touch $(READY)
