@@ -63,3 +63,8 @@ def _lines(console: Console, title: str, total: int) -> Iterator[Advance]:
         console.print(f"{title} {done}/{total}, {left_s:.0f} s left, {remark}", soft_wrap=True)
 
     yield advance
+
+
+def progress_bars() -> Progress:
+    """Return bars for several things at once, on a terminal's stderr; they vanish when done."""
+    return Progress(console=Console(stderr=True), transient=True)

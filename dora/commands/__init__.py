@@ -1,0 +1,1 @@
+"""The commands of `dora`: each its typed arguments, one library call, one result."""

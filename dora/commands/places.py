@@ -1,0 +1,3 @@
+"""Where commands look, if not told otherwise."""
+
+SHARDS = "data/shards"

@@ -1,0 +1,140 @@
+"""`dora train`: shards to a backbone."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from dora.commands.places import SHARDS
+from dora.config import RunConfig
+from dora.outcome import StoppedError
+from wtours.shards import ShardSet
+
+if TYPE_CHECKING:
+    import torch
+
+    from dora.data.description import DataDescription
+
+
+def train(
+    *,
+    shards: Annotated[list[str], Parameter(consume_multiple=True)] = [SHARDS],  # noqa: B006
+    preset: Literal["dora", "released", "paper", "smoke"] = "dora",
+    out: Path | None = None,
+    epochs: int | None = None,
+    clips_per_epoch: int | Literal["all"] | None = None,
+    batch_clips: int | None = None,
+    mix: str | None = None,
+    shuffle: Literal["auto", "global", "blocks"] | None = None,
+    workers: int | None = None,
+    seed: int | None = None,
+    device: str = "auto",
+    settings: Annotated[list[str], Parameter(name="--set", consume_multiple=True)] = [],  # noqa: B006
+    dry_run: bool = False,
+) -> None:
+    """Pretrain a backbone; a run that was stopped goes on when the command is given again.
+
+    Several processes: `torchrun --nproc-per-node 8 -m dora train ...`.
+
+    Args:
+        shards: shard sets, folders of them, patterns, or addresses such as s3://bucket/shards.
+        preset: the named run to start from; `smoke` takes a CPU minutes.
+        out: the run's folder; runs/PRESET if not given.
+        epochs: number of epochs.
+        clips_per_epoch: clips that make an epoch, or `all` starts once (the authors' rule).
+        batch_clips: clips of a step, over all processes.
+        mix: shares of the clips as NAME=WEIGHT,NAME=WEIGHT; a name is that of a shard set or a
+            video, or a pattern of them; what no name matches is left out.
+        shuffle: global mixes the clips of all tars; blocks those of a few at a time, so that a
+            remote tar is fetched about once a pass; auto takes blocks if any tar is remote.
+        workers: processes that read clips, for each training process.
+        seed: of weights, order and every draw.
+        device: auto, cpu, cuda, or cuda:N.
+        settings: any other option as NAME=VALUE, such as clip.frames=4.
+        dry_run: say what the run would do, and stop.
+    """
+    from dora.config_text import mix_setting, with_settings
+    from dora.data.staging import shard_cache
+    from dora.data.workers import start_server
+    from dora.presets import named_preset
+    from wtours.shards import open_shards
+
+    asked = {
+        "epochs": epochs,
+        "data.clips_per_epoch": clips_per_epoch,
+        "data.batch_clips": batch_clips,
+        "data.shuffle": shuffle,
+        "data.workers": workers,
+        "seed": seed,
+    }
+    given = [f"{name}={value}" for name, value in asked.items() if value is not None]
+    if mix is not None:
+        given.append(mix_setting(mix))
+    config = with_settings(named_preset(preset), [*given, *settings])
+    sets = open_shards(*shards, cache=shard_cache(config.data))
+    if config.data.workers and not dry_run:
+        start_server()  # before this process has its own seconds of imports
+
+    from dora.train.distributed import choose_device, place_from_torchrun
+
+    chosen = choose_device(device)
+    place = place_from_torchrun()
+    if not dry_run:
+        _train(config, sets, out=out or Path("runs") / preset, device=chosen)
+    elif place.rank == 0:
+        from dora.data.description import describe_run
+
+        described = describe_run(
+            config, sets, processes=place.world_size, on_gpu=chosen.type == "cuda"
+        )
+        _say_what_is_ahead(config, described, where=chosen)
+
+
+def _say_what_is_ahead(
+    config: RunConfig, data: "DataDescription", *, where: "torch.device"
+) -> None:
+    from dora.data.telling import data_lines
+
+    print(*data_lines(data, frames=config.clip.frames, where=str(where)), sep="\n", flush=True)
+    for warning in data.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def _train(
+    config: RunConfig, sets: Sequence[ShardSet], *, out: Path, device: "torch.device"
+) -> None:
+    from contextlib import ExitStack
+
+    from dora.progress import Advance, progress
+    from dora.train.distributed import place_from_torchrun
+    from dora.train.forecast import Forecast
+    from dora.train.launch import Beginning, launch
+    from dora.train.trainer import StepRecord
+
+    with ExitStack() as bars:
+        shown: list[tuple[Advance, Forecast]] = []
+
+        def begins(ahead: Beginning) -> None:
+            _say_what_is_ahead(config, ahead.data, where=device)
+            if ahead.step:
+                print(f"{out}: going on after step {ahead.step} of {ahead.total_steps}", flush=True)
+            bar = bars.enter_context(progress("training", ahead.total_steps))
+            shown.append((bar, Forecast(ahead.total_steps - ahead.step)))
+
+        def report(record: StepRecord, clips_hz: float) -> None:
+            advance, forecast = shown[0]
+            loss = record.figures["loss"]
+            advance(record.step + 1, f"loss {loss:.3f}, {clips_hz:.3g} clips/s")
+            sentence = forecast.after(record.figures["step_s"])
+            if sentence is not None:
+                print(sentence, file=sys.stderr)
+
+        outcome = launch(config, sets, out=out, device=device, begins=begins, report=report)
+    if place_from_torchrun().rank == 0:
+        done = f"{outcome.checkpoint}: step {outcome.step} of {outcome.total_steps}"
+        stopped = outcome.step < outcome.total_steps
+        print(f"{done}; give the same command again to go on" if stopped else done)
+    if outcome.step < outcome.total_steps:
+        raise StoppedError

@@ -1,0 +1,62 @@
+"""A whole run."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dora.config.checks import require, require_at_least
+from dora.config.clips import AugmentConfig, ClipConfig
+from dora.config.data import DataConfig
+from dora.config.method import LossConfig, TrackerConfig
+from dora.config.networks import HeadConfig, ModelConfig
+from dora.config.optim import OptimConfig
+from dora.config.span import Span
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """A whole run."""
+
+    method: Literal["dora", "dino"] = "dora"
+    """DoRA, or plain DINO on the same frames, for comparison."""
+    preset: str = "dora"
+    """Name of the preset that the run started from; a label."""
+    epochs: int = 100
+    seed: int = 0
+    precision: Literal["fp16", "bf16", "float32"] = "fp16"
+    """Autocast on a GPU; a CPU always computes in float32."""
+    save_every: Span = Span(length=1)
+    """Time between two checkpoints."""
+    clip: ClipConfig = field(default_factory=ClipConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+
+    def __post_init__(self) -> None:
+        require_at_least(1, epochs=self.epochs)
+        require(0 <= self.seed < 2**64, f"seed is {self.seed}", "use a number from 0 to 2^64 - 1")
+        heads = self.model.last_heads or self.model.heads
+        require(
+            self.tracker.objects <= heads,
+            f"tracker.objects is {self.tracker.objects}, but the last block has {heads} heads",
+            "lower tracker.objects or raise model.last_heads",
+        )
+        require(
+            self.loss.pairs == "same" or len(self.augment.global_views) == 2,
+            "loss.pairs is 'cross', but there is one global view",
+            "give augment.global_views two views, or set loss.pairs to 'same'",
+        )
+        require(
+            not self.loss.skip_first_crop or self.augment.local_crops >= 2,
+            "loss.skip_first_crop leaves no local crop",
+            "set augment.local_crops to 2 or more",
+        )
+        for px in (self.augment.global_views[0].px, self.augment.local_view.px):
+            require(
+                px % self.model.patch_px == 0,
+                f"views of {px} px do not divide into patches of {self.model.patch_px} px",
+                f"use a multiple of {self.model.patch_px}",
+            )
