@@ -54,8 +54,9 @@ class Trainer:
         self.pair = Pair(config.model, config.head).to(device)
         self.pair.student.backbone.recompute = config.compute.checkpoint
         if config.compute.compile:
-            self.pair.student.backbone.compile()
-            self.pair.teacher.backbone.compile()
+            # One program for each size of crops: those for any size are slower.
+            self.pair.student.backbone.compile(dynamic=False)
+            self.pair.teacher.backbone.compile(dynamic=False)
         self.student = with_shared_gradients(self.pair.student)
         self._settled = self.student is self.pair.student
         self.optimizer = build_optimizer(self.pair.student, config.optim)

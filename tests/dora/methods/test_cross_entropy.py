@@ -1,14 +1,13 @@
 """The lean sum of cross-entropies: exact, its gradient too, and in little memory."""
 
-import weakref
 from itertools import product
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.live_bytes import LiveBytes
 from dora.config import LossConfig
 from dora.methods import cross_entropy
 from dora.methods.cross_entropy import weighted_cross_entropy
@@ -114,39 +113,6 @@ def test_weights_of_all_pairs_are_the_number_of_terms() -> None:
     meant = LossConfig(skip_first_crop=False, carry_frame_sum=False)
     weights = pair_weights(views=1, objects=3, crops=4, frames=8, config=meant)
     assert sum(map(sum, weights)) == pytest.approx(1)
-
-
-class LiveBytes(TorchDispatchMode):
-    """Counts the bytes of the tensors that are made in the block and still there, at most."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = self.most = 0
-        self._known: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
-        for tensor in made if isinstance(made, (tuple, list)) else (made,):
-            if isinstance(tensor, Tensor):
-                self._count(tensor.untyped_storage())
-        return made
-
-    def know(self, *tensors: Tensor) -> None:
-        """Leave what is there already out of the count."""
-        for tensor in tensors:
-            self._known.add(tensor.untyped_storage())
-
-    def _count(self, storage: torch.UntypedStorage) -> None:
-        if storage in self._known:
-            return
-        self._known.add(storage)
-        size = storage.nbytes()
-        self.now += size
-        self.most = max(self.most, self.now)
-        weakref.finalize(storage, self._forget, size)
-
-    def _forget(self, size: int) -> None:
-        self.now -= size
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
