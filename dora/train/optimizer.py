@@ -76,6 +76,9 @@ class LARS(Optimizer):
     with momentum and multiplied by the learning rate. One-dimensional parameters are neither
     decayed nor adapted. A parameter or direction of norm 0 is not adapted either.
 
+    Under loss scaling, a step whose gradients overflowed changes nothing; that is decided on the
+    device, as by torch's fused optimisers, so that the host need not wait.
+
     Args:
         groups: of parameters, each with its own `weight_decay`, by default 0.
         lr: learning rate.
@@ -93,6 +96,7 @@ class LARS(Optimizer):
     ) -> None:
         defaults = {"lr": lr, "momentum": momentum, "trust": trust, "weight_decay": 0.0}
         super().__init__(groups, defaults)
+        self._step_supports_amp_scaling = True
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -120,9 +124,18 @@ class LARS(Optimizer):
             if "velocity" not in self.state[parameter]:
                 self.state[parameter]["velocity"] = torch.zeros_like(parameter)
         velocities = [self.state[parameter]["velocity"] for parameter in parameters]
-        torch._foreach_mul_(velocities, group["momentum"])
+        overflow = getattr(self, "found_inf", None)  # set by the loss scaling for a step
+        if overflow is None:
+            torch._foreach_mul_(velocities, group["momentum"])
+            torch._foreach_add_(velocities, directions)
+            torch._foreach_add_(parameters, velocities, alpha=-group["lr"])
+            return
+        finite = overflow == 0
+        directions = [torch.where(finite, direction, 0.0) for direction in directions]
+        torch._foreach_mul_(velocities, torch.where(finite, group["momentum"], 1.0))
         torch._foreach_add_(velocities, directions)
-        torch._foreach_add_(parameters, velocities, alpha=-group["lr"])
+        steps = torch._foreach_mul(velocities, torch.where(finite, -group["lr"], 0.0))
+        torch._foreach_add_(parameters, steps)
 
 
 def _adapted_directions(parameters: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
