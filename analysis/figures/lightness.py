@@ -27,6 +27,7 @@ from analysis.figures.style import (
     set_time_axis,
 )
 
+TURN_MARKERS = {"bright": "^", "dim": "D", "dark": "v"}
 _TURN: dict[str, Any] = {
     "linestyle": "none",
     "markersize": 7,
@@ -112,14 +113,12 @@ def _draw_panel(axes: Axes, panel: LightnessPanel, *, bounds: tuple[float, float
 def _draw_turns(
     axes: Axes, panel: LightnessPanel, *, bounds: tuple[float, float], unit_s: float
 ) -> None:
-    """Draw a triangle where a video turns, at the bound that it crosses, the way it goes."""
-    for after, bound, marker in (
-        ("bright", bounds[0], "^"),
-        ("dark", bounds[1], "v"),
-        ("dim", sum(bounds) / 2, "D"),
-    ):
-        times = panel.turns.loc[panel.turns["after"] == after, "time_s"] / unit_s
-        axes.plot(times, [bound] * len(times), marker, **_TURN)
+    """Mark where a video turns, at the bound that it crosses, by the state that it turns to."""
+    bright, dark = bounds
+    for after, marker in TURN_MARKERS.items():
+        turns = panel.turns[panel.turns["after"] == after]
+        upper = (turns["before"] == "bright") | (after == "bright")
+        axes.plot(turns["time_s"] / unit_s, np.where(upper, bright, dark), marker, **_TURN)
 
 
 def _legend(panels: Sequence[LightnessPanel]) -> list[Artist]:
@@ -134,7 +133,7 @@ def _legend(panels: Sequence[LightnessPanel]) -> list[Artist]:
     if any(len(panel.turns) for panel in panels):
         entries += [
             Line2D([], [], marker=marker, label=f"turns {state}", **_TURN)
-            for marker, state in (("^", "bright"), ("D", "dim"), ("v", "dark"))
+            for state, marker in TURN_MARKERS.items()
             if any((panel.turns["after"] == state).any() for panel in panels)
         ]
     cut = Line2D([], [], color=VERMILION, lw=1.4, label="cut")

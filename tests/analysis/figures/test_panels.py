@@ -60,11 +60,11 @@ def test_turns_are_marked_where_they_happen_the_way_they_go() -> None:
     figure = draw(panel([50, 20], turns=turns))
     (axes,) = figure.axes
     marked = {
-        line.get_marker(): [float(x) for x in line.get_xdata()]
+        line.get_marker(): (float(line.get_xdata()[0]), float(line.get_ydata()[0]))
         for line in axes.lines
         if line.get_marker() in ("^", "v", "D")
     }
-    assert marked == {"D": [1.0], "v": [1.5], "^": [2.5]}
+    assert marked == {"D": (1.0, 36.4), "v": (1.5, 25.6), "^": (2.5, 36.4)}
     assert "turns dark" in words(figure)
     assert "turns" not in words(draw(panel([50, 20])))
 
