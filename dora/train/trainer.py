@@ -102,17 +102,18 @@ class Trainer:
         return total
 
     def _settle(self, part: Lesson) -> None:
-        """Learn from a part in vain, once in a process of several.
+        """Learn from a part in vain, in a process of several that begins or goes on.
 
-        Thereby they agree in which order gradients are reduced: a sum's last bit depends on it, and
-        the first step after a stop would be another than in an unbroken run.
+        Thereby they agree in which order gradients are reduced. The last bit of a sum depends on
+        it, and the first steps after a stop would be others than in an unbroken run.
         """
         buffers = [buffer.clone() for buffer in self.pair.student.buffers()]
-        with reduction(self.student, now=True):
-            with self._autocast():
-                loss = self._student_loss(part)
-            torch.autograd.backward(loss)
-        self.optimizer.zero_grad(set_to_none=True)
+        for _ in range(2):  # DDP learns the graph in the first pass, the order in the second
+            with reduction(self.student, now=True):
+                with self._autocast():
+                    loss = self._student_loss(part)
+                torch.autograd.backward(loss)
+            self.optimizer.zero_grad(set_to_none=True)
         for buffer, before in zip(self.pair.student.buffers(), buffers, strict=True):
             buffer.copy_(before)
         self._settled = True
