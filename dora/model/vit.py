@@ -11,7 +11,6 @@ from functools import partial
 from typing import Literal, cast, overload
 
 import torch
-from timm.layers.attention import Attention
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional
@@ -19,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 from dora.config import ModelConfig
 from dora.errors import DoraError
+from dora.model.block import keep_visible, run_block, split_over
 from dora.model.stochastic_depth import PATHS
 
 LAYER_NORM_EPSILON = 1e-6
@@ -100,7 +100,7 @@ class Backbone(nn.Module):
         self.blocks = nn.ModuleList(vit.blocks)
         self.norm: nn.Module = vit.norm
         nn.init.trunc_normal_(self.cls_token, std=0.02)  # DINO's; timm begins near 0
-        _split_over(self._last_block, heads=config.last_heads or config.heads)
+        split_over(self._last_block, heads=config.last_heads or config.heads)
 
     @property
     def _last_block(self) -> Block:
@@ -155,7 +155,7 @@ class Backbone(nn.Module):
         tokens, grid = self._embed(images)
         shown = None
         if visible is not None:
-            tokens, shown = _keep_visible(tokens, visible)
+            tokens, shown = keep_visible(tokens, visible)
         scales: Sequence[Tensor | None] = [None] * len(self.blocks)
         if kept_paths is not None:
             scales = torch.split(kept_paths, PATHS)
@@ -178,10 +178,10 @@ class Backbone(nn.Module):
         rows: int | None = None,
         shown: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what `_run_block` does, its inner activations kept or not."""
+        """Return what `run_block` does, its inner activations kept or not."""
         if not (self.recompute and torch.is_grad_enabled()):
-            return _run_block(block, tokens, scales, rows=rows, shown=shown)
-        run = partial(_run_block, rows=rows, shown=shown)
+            return run_block(block, tokens, scales, rows=rows, shown=shown)
+        run = partial(run_block, rows=rows, shown=shown)
         result: tuple[Tensor, Tensor, Tensor] = checkpoint(
             run, block, tokens, scales, use_reentrant=False, preserve_rng_state=False
         )
@@ -215,7 +215,7 @@ class Backbone(nn.Module):
         tokens, _ = self._embed(images)
         kept = []
         for index, block in enumerate(self.blocks):
-            tokens, _, _ = _run_block(cast(Block, block), tokens)
+            tokens, _, _ = run_block(cast(Block, block), tokens)
             if index >= len(self.blocks) - n_last:
                 kept.append(self.norm(tokens[:, 0]))
         return torch.stack(kept)
@@ -264,86 +264,3 @@ def resize_position_embedding(embedding: Tensor, grid: tuple[int, int]) -> Tenso
     )
     assert resized.shape[-2:] == grid, f"{tuple(resized.shape)} for a grid of {grid}"
     return torch.cat([embedding[:, :1], resized.flatten(2).transpose(1, 2)], dim=1)
-
-
-def _split_over(block: Block, *, heads: int) -> None:
-    """Let a block split its width over another number of heads (paper, B.2: k above h)."""
-    attention = cast(Attention, block.attn)
-    attention.num_heads = heads
-    attention.head_dim = attention.attn_dim // heads
-    attention.scale = attention.head_dim**-0.5
-
-
-def _keep_visible(tokens: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
-    """Return [CLS] and the patches that are visible, and which of them are.
-
-    Images show different numbers of patches: all get as many as the one that shows most, of which
-    the first are theirs. That number is read by the host, which waits for the device.
-
-    Args:
-        tokens: (M, N+1, D).
-        visible: (M, N) bool.
-
-    Returns:
-        (M, 1+n, D), and (M, 1+n) bool.
-    """
-    counts_M = visible.sum(dim=1)
-    most = int(counts_M.max())
-    order_Mn = visible.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :most]
-    kept = tokens[:, 1:].gather(1, order_Mn[:, :, None].expand(-1, -1, tokens.shape[2]))
-    places = torch.arange(most + 1, device=tokens.device)
-    return torch.cat([tokens[:, :1], kept], dim=1), places <= counts_M[:, None]
-
-
-def _run_block(
-    block: Block,
-    tokens: Tensor,
-    scales: Tensor | None = None,
-    *,
-    rows: int | None = None,
-    shown: Tensor | None = None,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return a block's first `rows` tokens (None: all), their queries, and the keys of all tokens.
-
-    It is timm's pre-norm block, in which a token is read by others through its key and value only:
-    leaving out rows of the result changes no other row.
-
-    Args:
-        block: of the backbone.
-        tokens: (M, N+1, D).
-        scales: (2, M), what each image's attention and MLP are multiplied by; None: by 1.
-        rows: how many tokens the result has.
-        shown: (M, N+1) bool, tokens that are attended to; None: all.
-    """
-    attention = cast(Attention, block.attn)
-    query, key, value = _project(attention, block.norm1(tokens), rows=rows)
-    among = None if shown is None else shown[:, None, None]
-    mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=among)
-    mixed = attention.proj(mixed.transpose(1, 2).flatten(2))
-    tokens = tokens[:, :rows] + _scaled(mixed, scales, path=0)
-    tokens = tokens + _scaled(block.mlp(block.norm2(tokens)), scales, path=1)
-    return tokens, query, key
-
-
-def _project(
-    attention: Attention, normed: Tensor, *, rows: int | None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the queries of the first `rows` tokens, keys and values of all, (M, H, ., D/H)."""
-
-    def split(joined: Tensor, parts: int) -> tuple[Tensor, ...]:
-        per_head = joined.view(*joined.shape[:2], parts, attention.num_heads, attention.head_dim)
-        return per_head.permute(2, 0, 3, 1, 4).unbind(0)
-
-    if rows is None:
-        query, key, value = split(attention.qkv(normed), 3)
-        return query, key, value
-    width = attention.attn_dim
-    weights = torch.split(attention.qkv.weight, [width, 2 * width])
-    biases = torch.split(attention.qkv.bias, [width, 2 * width])
-    (query,) = split(functional.linear(normed[:, :rows], weights[0], biases[0]), 1)
-    key, value = split(functional.linear(normed, weights[1], biases[1]), 2)
-    return query, key, value
-
-
-def _scaled(added: Tensor, scales: Tensor | None, *, path: int) -> Tensor:
-    return added if scales is None else added * scales[path, :, None, None].to(added.dtype)

@@ -166,8 +166,6 @@ def test_reading_a_value_would_be_noticed() -> None:
 @pytest.mark.parametrize("precision", ["float32", "bf16", "fp16"])
 @pytest.mark.parametrize("name", ["released", "DINO"])
 def test_no_step_on_a_gpu_waits_for_it(name: str, precision: str) -> None:
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
     config = config_of(name, f"precision={precision}", "optim.name=adamw")
     device = torch.device("cuda")
     schedules = Schedules.build(config.optim, steps_per_epoch=1, epochs=9, batch_clips=4)
