@@ -210,7 +210,11 @@ def _whole_step(config: RunConfig, way: Way, run_s: list[float], runs: int) -> d
     return {
         "clips_hz": spread([clips / one_s for one_s in run_s]),
         "parts_ms": parts_ms(way.clock.parts_s, runs=runs, step_s=fmean(run_s)),
-        "paper_run_hours": paper_run_hours(clips * frames / median(run_s)),
+        **(
+            {"paper_run_hours": paper_run_hours(clips * frames / median(run_s))}
+            if config.preset in PAPER_SIZES
+            else {}
+        ),
     }
 
 
@@ -287,6 +291,8 @@ def _comparable(config: RunConfig) -> RunConfig:
     return replace(config, model=replace(config.model, drop_path=0.0))
 
 
+PAPER_SIZES = ("released", "vit_small")
+"""Those with the networks and views of the paper's runs."""
 SIZES: dict[str, Callable[[], RunConfig]] = {
     "released": lambda: _released(2),
     "vit_small": lambda: _released(4),
