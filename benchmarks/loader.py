@@ -164,8 +164,12 @@ def loaded(walk: Walk, *, workers: int) -> Source:
     def source(start: int) -> Iterator[Made]:
         loader = open_loader(walk, workers=workers, start_step=start // BATCH_CLIPS)
         numbers = walk.ordered(start)
+        # As page-locked memory, which torch keeps for the next batch.
+        px = walk.augment.first_px
+        batch = torch.empty((BATCH_CLIPS, walk.clips.frames, px, px, 3), dtype=torch.uint8)
+        batch = batch.permute(0, 1, 4, 2, 3)
         for clips in loader.handed_over():
-            batch = torch.stack([clip.first for clip in clips])
+            torch.stack([clip.first for clip in clips], out=batch)
             for clip, first in zip(clips, batch, strict=True):
                 number, position = next(numbers)
                 assert clip.position == position
