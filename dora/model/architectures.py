@@ -5,6 +5,7 @@ from typing import cast
 
 import timm
 import torch
+from timm.layers.attention import Attention
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import nn
 
@@ -76,7 +77,7 @@ def _sizes_if_plain(name: str, network: nn.Module) -> Sizes:
     patch_px, width = network.patch_embed.patch_size, network.embed_dim
     if patch_px != (PATCH_PX, PATCH_PX):
         raise _refused(name, f"has patches of {patch_px[0]} px")
-    heads = int(cast(Block, network.blocks[0]).attn.num_heads)
+    heads = cast(Attention, cast(Block, network.blocks[0]).attn).num_heads
     image_px = network.patch_embed.img_size[0]
     plain = build_backbone(
         ModelConfig(width=width, depth=len(network.blocks), heads=heads, image_px=image_px)
