@@ -24,6 +24,8 @@ from dora.data.augment import ClipViews, finish_clip, make_views, stack_views
 from dora.data.bad_frames import BadFrames
 from dora.data.clips import ClipTable
 from dora.data.device_jpeg import decode_clips
+from dora.data.picture_folder import PictureFolder, PictureSet
+from dora.data.picture_reading import PictureReader
 from dora.data.places import ClipPlace
 from dora.data.placing import clip_rows, place_clips
 from dora.data.reading import (
@@ -40,7 +42,6 @@ from dora.data.stream import ClipOrder, share_of_rank
 from dora.data.views import Views
 from dora.data.workers import interrupts_held, start_worker, worker_context
 from dora.errors import DoraError
-from wtours.shards import ShardSet
 
 SHARED_MEMORY = Path("/dev/shm")
 
@@ -81,7 +82,7 @@ class ClipLoader:
 
     def __init__(
         self,
-        shards: Sequence[ShardSet],
+        shards: Sequence[PictureSet],
         clips: ClipTable,
         order: ClipOrder,
         augment: AugmentConfig,
@@ -113,7 +114,8 @@ class ClipLoader:
                 f"data.decoder is 'gpu', but this process computes on the {self.device.type}",
                 remedy="set data.decoder to turbo",
             )
-        self.reader = ClipReader(
+        pictures = any(isinstance(shard_set, PictureFolder) for shard_set in self.shards)
+        self.reader = (PictureReader if pictures else ClipReader)(
             augment, seed=order.seed, on_bad_frame=on_bad_frame, decoder=decoder
         )
         self.bad_frames = BadFrames([shard_set.address for shard_set in self.shards])
