@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from cyclopts import App, Parameter
 
-from dora.commands.evaluate import knn
+from dora.commands.evaluate import knn, linear
 from dora.commands.export import export
 from dora.commands.train import train
 from dora.commands.visualise import attention, tracks
@@ -29,6 +29,7 @@ app.command(evaluations)
 app.command(pictures)
 app.command(export)
 evaluations.command(knn)
+evaluations.command(linear)
 pictures.command(tracks)
 pictures.command(attention)
 

@@ -141,7 +141,9 @@ def extract_features(
     else:
         shapes = [(chunk_rows(chunk, len(paths)), width) for chunk in todo]
         chunks = tuple(
-            share_chunk(made.get(chunk), shape, owner=chunk % world_size(), device=computing.device)
+            share_chunk(
+                made.get(chunk), shape, owner=chunk % world_size(), device=computing.device
+            ).cpu()
             for chunk, shape in zip(todo, shapes, strict=True)
         )
     facts = FeatureFacts(
