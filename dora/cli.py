@@ -8,6 +8,7 @@ from typing import NoReturn
 from cyclopts import App, Parameter
 
 from dora.commands.evaluate import knn, linear
+from dora.commands.evaluate_suite import suite
 from dora.commands.export import export
 from dora.commands.train import train
 from dora.commands.visualise import attention, tracks
@@ -30,6 +31,7 @@ app.command(pictures)
 app.command(export)
 evaluations.command(knn)
 evaluations.command(linear)
+evaluations.command(suite)
 pictures.command(tracks)
 pictures.command(attention)
 
