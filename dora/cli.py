@@ -7,7 +7,8 @@ from typing import NoReturn
 
 from cyclopts import App, Parameter
 
-from dora.commands.evaluate import knn
+from dora.commands.evaluate import knn, linear
+from dora.commands.evaluate_suite import suite
 from dora.commands.export import export
 from dora.commands.recipes import recipes
 from dora.commands.train import train
@@ -31,6 +32,8 @@ app.command(evaluations)
 app.command(pictures)
 app.command(export)
 evaluations.command(knn)
+evaluations.command(linear)
+evaluations.command(suite)
 pictures.command(tracks)
 pictures.command(attention)
 
