@@ -4,20 +4,16 @@ DINO's rule (arXiv:2104.14294, section 4.2.2 and its `visualize_attention.py`), 
 itself and for the mean of the heads.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from dora.eval.components import Mask
-from dora.eval.picture_files import VOID, LabelMap
+from dora.eval.label_maps import VOID, LabelMap
 
 MEAN = "mean"
 """The mean of all heads' maps, in the paper's words."""
-BEST = "best"
-"""For each picture the head that fits the truth best: an upper bound that has seen the truth."""
 
 
 def keep_mass(attention_MN: Tensor, fraction: float) -> Tensor:
@@ -42,10 +38,10 @@ def head_maps(attention_HN: Tensor) -> dict[str, Tensor]:
     return {MEAN: attention_HN.mean(dim=0), **named}
 
 
-def foreground_score(mask: Mask, regions: LabelMap) -> float:
-    """Return the Jaccard index of a mask with all objects of a picture together, without void.
+def foreground_counts(mask: Mask, regions: LabelMap) -> tuple[int, int]:
+    """Return the pixels in both a mask and an object, and those in either, without void.
 
-    1 where neither is there.
+    All objects of a picture count together.
 
     Args:
         mask: (gh, gw), enlarged to the regions' size without smoothing.
@@ -54,13 +50,13 @@ def foreground_score(mask: Mask, regions: LabelMap) -> float:
     found = enlarge_mask(mask, (regions.shape[1], regions.shape[0]))
     counted = regions != VOID
     truth = regions != 0
-    either = np.count_nonzero((found | truth) & counted)
-    return 1.0 if either == 0 else np.count_nonzero(found & truth & counted) / either
+    both = np.count_nonzero(found & truth & counted)
+    return int(both), int(np.count_nonzero((found | truth) & counted))
 
 
-def best_head(scores: Mapping[str, float]) -> float:
-    """Return the best of the heads' scores, without that of their mean."""
-    return max(score for name, score in scores.items() if name != MEAN)
+def jaccard(both: int, either: int) -> float:
+    """Return the Jaccard index of such counts; 1 where neither mask nor object is there."""
+    return both / either if either else 1.0
 
 
 def enlarge_mask(mask: Mask, size: tuple[int, int]) -> Mask:

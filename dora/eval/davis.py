@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dora.eval.davis_folder import Truth
-from dora.eval.picture_files import VOID, LabelMap
+from dora.eval.label_maps import VOID, LabelMap
 from dora.eval.region_scores import OverTime, boundary_score, region_score, summarise
 
 

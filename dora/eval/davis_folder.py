@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from dora.errors import DoraError
-from dora.eval.picture_files import VOID, LabelMap, read_labels
+from dora.eval.label_maps import VOID, LabelMap, read_labels
 
 Split = Literal["train", "val"]
 _RESOLUTION = "480p"

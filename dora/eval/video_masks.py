@@ -14,14 +14,16 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from dora.data.colours import MEAN
+from dora.data.colours import DEVIATION
 from dora.errors import ConfigError, DoraError
+from dora.eval.computing import Computing
 from dora.eval.davis_folder import DavisSequence
-from dora.eval.picture_files import VOID, LabelMap, read_rgb
+from dora.eval.label_maps import VOID, LabelMap
+from dora.eval.networks import Colour, Frozen, refuse_reading
+from dora.eval.pictures import open_picture, read_batches
 from dora.eval.propagation import Propagation, PropagationConfig
-from dora.model.vit import Backbone
 
-DEVIATION = (0.228, 0.224, 0.225)
+SCRIPT_DEVIATION = (0.228, 0.224, 0.225)
 """That of DINO's script for videos; everywhere else red has 0.229."""
 _LONG_SIDE_STEP_PX = 64
 
@@ -44,41 +46,52 @@ class VideoMaskConfig:
 
 
 def follow_objects(
-    backbone: Backbone,
+    network: Frozen,
     sequence: DavisSequence,
     first: LabelMap,
     *,
     config: VideoMaskConfig,
-    device: torch.device,
-    dtype: torch.dtype = torch.float32,
+    computing: Computing,
 ) -> Iterator[LabelMap]:
     """Yield the mask of every frame, (h, w) in the frames' own size; the first is the given one.
 
     Args:
-        backbone: frozen, on `device`.
+        network: a ViT, on the device.
         sequence: the video.
         first: true mask of the first frame; void counts as background.
         config: see there.
-        device: where to compute.
-        dtype: of the forward pass; features are compared in float32.
+        computing: where and how; features are compared in float32, whatever the precision.
 
     Raises:
-        DoraError: a damaged frame, one of another size, or a side that does not divide into
-            patches.
+        DoraError: a damaged frame, one of another size, a side that does not divide into patches,
+            or a network without patches.
     """
-    patch_px = backbone.config.patch_px
+    patch_px = require_patches(network)
     start = np.where(first == VOID, 0, first).astype(np.uint8)
     size = (first.shape[1], first.shape[0])
     network_size = fitted_size(size, image_px=config.image_px, patch_px=patch_px)
-    features = _patch_features(
-        backbone, sequence.frames[0], size, network_size, device=device, dtype=dtype
+    grid = (network_size[0] // patch_px, network_size[1] // patch_px)
+    frames = _read_frames(sequence, size, network_size, workers=computing.workers)
+    features = _patch_features(network, next(frames), computing=computing)
+    propagation = Propagation(
+        features, label_patches(start, grid).to(computing.device), config.propagation
     )
-    labels = label_patches(start, (network_size[0] // patch_px, network_size[1] // patch_px))
-    propagation = Propagation(features, labels.to(device), config.propagation)
     yield start
-    for path in sequence.frames[1:]:
-        features = _patch_features(backbone, path, size, network_size, device=device, dtype=dtype)
-        yield label_pixels(propagation.step(features), size, patch_px=patch_px)
+    for frame in frames:
+        labels = propagation.step(_patch_features(network, frame, computing=computing))
+        yield label_pixels(labels, size, patch_px=patch_px)
+
+
+def require_patches(network: Frozen) -> int:
+    """Return the side of the network's patches in pixels.
+
+    Raises:
+        DoraError: it has none.
+    """
+    patch_px = network.traits.patch_px
+    if patch_px is None:
+        refuse_reading(network.traits, "patch tokens")
+    return patch_px
 
 
 def fitted_size(size: tuple[int, int], *, image_px: int, patch_px: int) -> tuple[int, int]:
@@ -135,32 +148,50 @@ def label_pixels(labels_hwO: Tensor, size: tuple[int, int], *, patch_px: int) ->
     return np.asarray(Image.fromarray(numbers).resize(size, Image.Resampling.NEAREST))
 
 
-def _patch_features(
-    backbone: Backbone,
-    path: Path,
+def used_deviation(network: Frozen) -> Colour:
+    """Return the deviation that frames are divided by: DINO's for videos, or the network's own.
+
+    A network that was not trained with ImageNet's keeps its own.
+    """
+    own = network.traits.deviation
+    return SCRIPT_DEVIATION if own == DEVIATION else own
+
+
+def _read_frames(
+    sequence: DavisSequence,
     size: tuple[int, int],
     network_size: tuple[int, int],
     *,
-    device: torch.device,
-    dtype: torch.dtype,
-) -> Tensor:
+    workers: int,
+) -> Iterator[Tensor]:
+    """Yield the frames for the network, (1, 3, h, w) uint8; the next ones are read ahead."""
+
+    def read(path: Path) -> Tensor:
+        frame = open_picture(path)
+        if frame.size != size:
+            raise DoraError(
+                f"{path} is {frame.width}x{frame.height}, the sequence's first mask "
+                f"{size[0]}x{size[1]}",
+                remedy="take frames and masks from the same release, at the same resolution",
+            )
+        return fit_frame(frame, network_size)
+
+    return read_batches(([path] for path in sequence.frames), read, workers=workers)
+
+
+def fit_frame(frame: Image.Image, size: tuple[int, int]) -> Tensor:
+    """Return a frame of another size, (3, h, w) uint8, by OpenCV's bilinear rule.
+
+    Nothing is smoothed before, and levels are whole after.
+    """
+    pixels = torch.from_numpy(np.array(frame)).permute(2, 0, 1)[None].float()
+    resized = functional.interpolate(pixels, size=(size[1], size[0]), mode="bilinear")
+    return resized[0].round().to(torch.uint8)
+
+
+def _patch_features(network: Frozen, frame: Tensor, *, computing: Computing) -> Tensor:
     """Return the patch tokens of the last block after the final norm, (gh, gw, D)."""
-    frame = read_rgb(path)
-    if frame.size != size:
-        raise DoraError(
-            f"{path} is {frame.width}x{frame.height}, the sequence's first {size[0]}x{size[1]}",
-            remedy="take frames and masks from the same release, at the same resolution",
-        )
-    images = _prepare(frame, network_size, device=device)
-    with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-        tokens = backbone(images, want_tokens=True)
-    return tokens.patches[0].unflatten(0, tokens.grid)
-
-
-def _prepare(frame: Image.Image, size: tuple[int, int], *, device: torch.device) -> Tensor:
-    """Return a frame for the network, (1, 3, h, w) float32."""
-    pixels = torch.from_numpy(np.array(frame)).to(device).permute(2, 0, 1)[None].float()
-    # OpenCV's bilinear rule: no smoothing before, whole levels after.
-    resized = functional.interpolate(pixels, size=(size[1], size[0]), mode="bilinear").round()
-    mean, deviation = (torch.tensor(values, device=device) for values in (MEAN, DEVIATION))
-    return (resized / 255 - mean[:, None, None]) / deviation[:, None, None]
+    images = network.normalise(frame.to(computing.device), deviation=used_deviation(network))
+    with torch.inference_mode(), computing.autocast():
+        tokens = network.blocks(images, n_last=1)
+    return tokens.patches[-1, 0].unflatten(0, tokens.grid)

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from dora.errors import DoraError
 from dora.eval.components import Box
-from dora.eval.picture_files import LabelMap, read_labels
+from dora.eval.label_maps import LabelMap, read_labels
 
 Split = Literal["train", "val", "trainval"]
 Kind = Literal["Main", "Segmentation"]

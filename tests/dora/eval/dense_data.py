@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dora.eval.picture_files import write_labels
+from dora.eval.label_maps import write_labels
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom, the last two outside."""

@@ -7,7 +7,7 @@ from PIL import Image
 
 from dora.errors import DoraError
 from dora.eval.davis_folder import open_davis, read_truth
-from dora.eval.picture_files import write_labels
+from dora.eval.label_maps import write_labels
 from tests.dora.eval import dense_data
 
 SIZE = (64, 48)

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from dora.errors import DoraError
-from dora.eval.picture_files import label_palette, read_labels, read_rgb, write_labels
+from dora.eval.label_maps import label_palette, read_labels, write_labels
 
 
 def test_labels_survive_writing_and_reading(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_grey_and_black_and_white_pictures_hold_labels_too(tmp_path: Path) -> No
 def test_damaged_missing_coloured_and_misfitting_files_are_named(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     with pytest.raises(DoraError, match=r"a\.png is missing"):
-        read_rgb(path)
+        read_labels(path, size=(30, 20))
     Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(path)
     with pytest.raises(DoraError, match=r"a\.png holds colours"):
         read_labels(path, size=(30, 20))

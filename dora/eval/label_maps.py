@@ -1,4 +1,4 @@
-"""Pictures and maps of labels as benchmarks store them: read whole, or named as damaged."""
+"""Maps of labels, one a pixel, as Pascal VOC and DAVIS store them: PNGs with a palette."""
 
 from pathlib import Path
 
@@ -12,15 +12,6 @@ from dora.whole_file import whole_file
 LabelMap = NDArray[np.uint8]
 VOID = 255
 """The label of pixels that belong to nothing for certain."""
-
-
-def read_rgb(path: Path) -> Image.Image:
-    """Return a picture in RGB.
-
-    Raises:
-        DoraError: missing, or no whole picture.
-    """
-    return _read(path).convert("RGB")
 
 
 def read_labels(path: Path, *, size: tuple[int, int]) -> LabelMap:
