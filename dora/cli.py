@@ -8,6 +8,7 @@ from typing import NoReturn
 from cyclopts import App, Parameter
 
 from dora.commands.evaluate import knn
+from dora.commands.evaluate_dense import davis, discovery
 from dora.commands.export import export
 from dora.commands.train import train
 from dora.commands.visualise import attention, tracks
@@ -29,6 +30,8 @@ app.command(evaluations)
 app.command(pictures)
 app.command(export)
 evaluations.command(knn)
+evaluations.command(discovery)
+evaluations.command(davis)
 pictures.command(tracks)
 pictures.command(attention)
 

@@ -194,4 +194,4 @@ def _patch_features(network: Frozen, frame: Tensor, *, computing: Computing) -> 
     images = network.normalise(frame.to(computing.device), deviation=used_deviation(network))
     with torch.inference_mode(), computing.autocast():
         tokens = network.blocks(images, n_last=1)
-    return tokens.patches[-1, 0].unflatten(0, tokens.grid)
+    return tokens.patches[-1, 0].reshape(*tokens.grid, -1)
