@@ -27,8 +27,8 @@ def keep_mass(attention_MN: Tensor, fraction: float) -> Tensor:
     """
     ordered, order = attention_MN.double().sort(dim=1, stable=True)
     mass = ordered.cumsum(dim=1)
-    # A hair above the bound, so that sums that should equal it do not pass it by rounding.
-    kept = mass > (1 - fraction) * mass[:, -1:] * (1 + 1e-12)
+    # A hair above the bound: sums that should equal it do not pass it by rounding in float32.
+    kept = mass > (1 - fraction) * mass[:, -1:] * (1 + 1e-6)
     return torch.zeros_like(kept).scatter_(1, order, kept)
 
 

@@ -35,7 +35,7 @@ def davis_table(result: DavisResult) -> Table:
     for one in result.objects:
         table.add_row(f"{one.sequence}, {one.number}", *_cells(one.j), *_cells(one.f))
     table.add_section()
-    table.add_row(f"{len(result.objects)} objects", *_cells(result.j), *_cells(result.f))
+    table.add_row("mean over objects", *_cells(result.j), *_cells(result.f))
     return table
 
 
