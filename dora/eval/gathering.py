@@ -25,5 +25,10 @@ def join_shares(done: Sequence[Item]) -> list[Item]:
         return list(done)
     shares: list[list[Item]] = [[] for _ in range(world_size())]
     distributed.all_gather_object(shares, list(done))
+    return interleave(shares)
+
+
+def interleave(shares: Sequence[Sequence[Item]]) -> list[Item]:
+    """Return the items of all shares in their order before they were shared out."""
     total = sum(len(share) for share in shares)
     return [shares[number % len(shares)][number // len(shares)] for number in range(total)]
