@@ -8,6 +8,7 @@ from typing import NoReturn
 from cyclopts import App, Parameter
 
 from dora.commands.evaluate import knn, linear
+from dora.commands.evaluate_dense import davis, discovery
 from dora.commands.evaluate_suite import suite
 from dora.commands.export import export
 from dora.commands.recipes import recipes
@@ -34,6 +35,8 @@ app.command(export)
 evaluations.command(knn)
 evaluations.command(linear)
 evaluations.command(suite)
+evaluations.command(discovery)
+evaluations.command(davis)
 pictures.command(tracks)
 pictures.command(attention)
 
