@@ -87,19 +87,29 @@ def test_other_clips_stop_the_loaders_benchmark(tmp_path: Path, small_walk: Path
 
 def test_the_step_is_timed_beside_the_published_structure(tmp_path: Path) -> None:
     """Losses of both are compared before the clock starts."""
-    step.main(["--sizes", "tiny", "--runs", "2", "--out", str(tmp_path)])
-    ours, plain = record(tmp_path, "step")
+    tiny = ["--sizes", "tiny", "--runs", "2", "--peak-tflops", "0.1", "--bare-eager"]
+    step.main([*tiny, "--clips", "3", "--frames", "3", "--out", str(tmp_path)])
+    ours, plain, bare = record(tmp_path, "step")
     names = {"teacher", "tracker", "student", "loss", "backward", "optimiser", "EMA", "the rest"}
     for row in (ours, plain):
         assert set(row["parts_ms"]) == names
         assert all(part > 0 for name, part in row["parts_ms"].items() if name != "the rest")
-    assert ours["tflop"] < plain["tflop"]
+        assert (row["clips"], row["frames"]) == (3, 3)
+        assert row["memory_mib"] > 0
+        hours = 100 * 200_000 * 8 / (9 / (row["step_ms"][1] / 1000)) / 3600
+        assert row["paper_run_hours"]["1"] == pytest.approx(hours, rel=0.01)
+        assert row["paper_run_hours"]["8"] == pytest.approx(hours / 8, rel=0.01)
+    assert ours["memory_mib"] < plain["memory_mib"]
+    assert bare["tflop"] < ours["tflop"] < plain["tflop"]
+    for row in (ours, plain, bare):
+        share = row["tflop"] / (row["step_ms"][1] / 1000) / 0.1
+        assert row["utilisation"] == pytest.approx(share, rel=0.02)
 
 
 def test_other_losses_stop_the_benchmark() -> None:
     losses = iter([1.0, 1.0, 1.0, 1.1])
     with pytest.raises(AssertionError, match="other losses"):
-        step.require_same_losses(lambda: next(losses), lambda: next(losses))
+        step.require_same_losses(lambda: next(losses), lambda: next(losses), largest=1e-4)
 
 
 def test_sources_take_turns() -> None:

@@ -26,6 +26,8 @@ from dora.data.hand_over import (
     Slots,
     room_bytes,
 )
+from dora.data.picture_folder import PictureFolder, PictureSet
+from dora.data.picture_reading import PictureReader
 from dora.data.places import ClipPlace
 from dora.data.placing import clip_rows, place_clips
 from dora.data.reading import ClipReader, Decoder, Fault, OnBadFrame
@@ -35,7 +37,6 @@ from dora.data.views import Views
 from dora.data.ways import Way, choose_way
 from dora.data.workers import interrupts_held, start_worker, worker_context
 from dora.errors import DoraError
-from wtours.shards import ShardSet
 
 
 class ClipLoader:
@@ -72,7 +73,7 @@ class ClipLoader:
 
     def __init__(
         self,
-        shards: Sequence[ShardSet],
+        shards: Sequence[PictureSet],
         clips: ClipTable,
         order: ClipOrder,
         augment: AugmentConfig,
@@ -98,7 +99,10 @@ class ClipLoader:
         self.batch_clips = len(share_of_rank(first, rank=rank, world=world))
         finished = self.device.type == "cpu"
         self.clip_bytes = clip_bytes(augment, frames=clips.frames, finished=finished)
-        reader = ClipReader(augment, seed=order.seed, on_bad_frame=on_bad_frame)
+        pictures = any(isinstance(shard_set, PictureFolder) for shard_set in self.shards)
+        reader = (PictureReader if pictures else ClipReader)(
+            augment, seed=order.seed, on_bad_frame=on_bad_frame
+        )
         self.way: Way[Any] = choose_way(reader, augment, device=self.device, decoder=decoder)
         self.bad_frames = BadFrames([shard_set.address for shard_set in self.shards])
         self.workers = workers
