@@ -30,10 +30,9 @@ app.command(recipes)
 app.command(evaluations)
 app.command(pictures)
 app.command(export)
-for command in (knn,):
-    evaluations.command(command)
-for command in (tracks, attention):
-    pictures.command(command)
+evaluations.command(knn)
+pictures.command(tracks)
+pictures.command(attention)
 
 
 def main(tokens: Sequence[str] | None = None) -> NoReturn:
