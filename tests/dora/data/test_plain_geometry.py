@@ -41,7 +41,7 @@ def view(px: int, *, flip: float) -> ViewConfig:
 def test_views_are_the_drawn_boxes_flipped_where_drawn(
     views: int, first_px: int, global_px: int, local_px: int, local_box: str
 ) -> None:
-    """Two frames. Global views are rounded once, hence exact; crops twice, hence to a level in few values."""
+    """Two frames. Global views are rounded once, hence exact; crops twice, which ties may tip."""
     augment = AugmentConfig(
         first_px=first_px,
         global_views=(view(global_px, flip=0.5),) * views,
