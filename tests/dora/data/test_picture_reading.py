@@ -200,3 +200,17 @@ def test_a_picture_smaller_than_a_plain_first_crop_is_named(tmp_path: Path) -> N
     assert isinstance(fault, Fault)
     assert "a.png" in fault.message
     assert "augment.first_crop to resized" in fault.remedy
+
+
+@pytest.mark.media
+def test_photographs_are_read(media: Path) -> None:
+    """Of COCO, in many sizes; each a whole crop, and none of one colour."""
+    folder = open_picture_folder(media / "coco_val128")
+    assert len(folder.names) == 128
+    reader = PictureReader(AUGMENT, seed=0)
+    for row in range(0, 128, 8):
+        clip = reader[
+            ClipPlace(position=row, set_number=0, rows=(row,), frames=(folder.place(row),))
+        ]
+        assert isinstance(clip, DrawnClip)
+        assert clip.first.float().std() > 5
