@@ -14,7 +14,8 @@ def data_lines(data: DataDescription, *, frames: int, where: str) -> Iterator[st
         where: what computes.
     """
     if data.pictures:
-        found = f"{data.starts:,} pictures in {data.videos:,} folders"
+        folders = "1 folder" if data.videos == 1 else f"{data.videos:,} folders"
+        found = f"{data.starts:,} pictures in {folders}"
     else:
         rates = ", ".join(str(rate) for rate in data.kept_rates)
         found = (

@@ -77,7 +77,7 @@ read such files in the version that wrote them.
 """,
 }
 
-RESULT = """
+RESULT = """\
 `model(images)` is [CLS] after the final LayerNorm, (images, {width}), for images normalised by
 ImageNet's mean and deviation. Read back, it differs from `dora` by at most {difference:.1g}.
 """
@@ -126,7 +126,8 @@ def _record_lines(record: RunRecord) -> Iterator[str]:
     clips = (record.step or 0) * config.data.batch_clips
     yield from ("", "## Training", "")
     yield f"- Preset `{config.preset}`, seed {config.seed}."
-    yield f"- {record.step:,} steps{epochs}: {clips:,} clips of {config.clip.frames} frames."
+    frames = "one frame" if config.clip.frames == 1 else f"{config.clip.frames} frames"
+    yield f"- {record.step:,} steps{epochs}: {clips:,} clips of {frames}."
     yield f"- SHA-256 of the data's index: `{record.data}`."
     yield f"- Written by torch {record.torch}."
     if record.changed:

@@ -88,6 +88,15 @@ def test_a_mistake_is_one_sentence(run: Run, photos: Path, tmp_path: Path, name:
     assert re.search(named, err), err
 
 
+def test_any_length_and_network_has_its_estimate(run: Run, tmp_path: Path) -> None:
+    """300 epochs of ViT-B: three times the steps, and four times the work of each clip."""
+    make_shard_set(tmp_path / "data" / "shards" / "walk", frames=20)
+    status, out, err = run("train", "--epochs", "300", "--arch", "vit_base", "--dry-run")
+    assert status == 0, err
+    assert "468,600 steps in all" in out
+    assert re.search(r"3\.\d+ TFLOP a clip, 2\d\d EFLOP in all: [56]\d\d hours of a GPU", out), out
+
+
 def test_recipes_are_listed_with_what_they_change(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

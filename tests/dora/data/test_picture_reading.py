@@ -13,7 +13,7 @@ from dora.data.crops import resize_first
 from dora.data.picture_folder import open_picture_folder
 from dora.data.picture_reading import PictureReader
 from dora.data.places import ClipPlace
-from dora.data.reading import ClipReader, DrawnClip, Fault, OnBadFrame
+from dora.data.reading import ClipReader, DrawnClip, OnBadFrame
 from dora.errors import DoraError
 
 AUGMENT = AugmentConfig(
@@ -35,10 +35,8 @@ def place(path: Path, *, row: int = 0, position: int = 7) -> ClipPlace:
     return ClipPlace(position=position, set_number=0, rows=(row,), frames=(frame,))
 
 
-def read(path: Path, on_bad_frame: OnBadFrame = "error") -> DrawnClip | Fault:
-    found = PictureReader(AUGMENT, seed=0, on_bad_frame=on_bad_frame)[place(path)]
-    assert isinstance(found, DrawnClip | Fault)
-    return found
+def read(path: Path, on_bad_frame: OnBadFrame = "error") -> DrawnClip:
+    return PictureReader(AUGMENT, seed=0, on_bad_frame=on_bad_frame).read(place(path))
 
 
 def crop_of(pixels: np.ndarray, clip: DrawnClip) -> torch.Tensor:
@@ -54,7 +52,6 @@ def test_every_format_gives_the_crop_of_its_own_pixels(tmp_path: Path, name: str
     kind = {"a.png": "PNG", "a.webp": "WEBP", "a.jpg": "JPEG", "lies.jpg": "PNG"}[name]
     picture.save(tmp_path / name, kind, **({"lossless": True} if kind == "WEBP" else {}))
     clip = read(tmp_path / name)
-    assert isinstance(clip, DrawnClip)
     assert clip.first.shape == (1, 3, 32, 32)
     expected = np.array(Image.open(tmp_path / name).convert("RGB"))
     assert torch.equal(clip.first, crop_of(expected, clip))
@@ -63,10 +60,8 @@ def test_every_format_gives_the_crop_of_its_own_pixels(tmp_path: Path, name: str
 def test_jpegs_are_read_as_those_of_shards(tmp_path: Path) -> None:
     smooth(1, height=400, width=300).save(tmp_path / "a.jpg", quality=95)
     where = place(tmp_path / "a.jpg")
-    theirs = ClipReader(AUGMENT, seed=0)[where]
-    ours = PictureReader(AUGMENT, seed=0)[where]
-    assert isinstance(ours, DrawnClip)
-    assert isinstance(theirs, DrawnClip)
+    theirs = ClipReader(AUGMENT, seed=0).read(where)
+    ours = PictureReader(AUGMENT, seed=0).read(where)
     assert torch.equal(ours.first, theirs.first)
     assert np.array_equal(ours.draws.rows(), theirs.draws.rows())
 
@@ -77,8 +72,6 @@ def test_large_pictures_look_alike_in_every_format(tmp_path: Path) -> None:
     picture.save(tmp_path / "a.jpg", quality=98, subsampling=0)
     picture.save(tmp_path / "b.png")
     first, second = read(tmp_path / "a.jpg"), read(tmp_path / "b.png")
-    assert isinstance(first, DrawnClip)
-    assert isinstance(second, DrawnClip)
     assert (first.first.float() - second.first.float()).abs().max() <= 6
 
 
@@ -108,7 +101,6 @@ def test_odd_colours_and_sizes_are_read(tmp_path: Path, name: str) -> None:
     make, span = ODD[name]
     (tmp_path / name).write_bytes(make())
     clip = read(tmp_path / name)
-    assert isinstance(clip, DrawnClip)
     assert clip.first.shape == (1, 3, 32, 32)
     if span is None:
         with Image.open(tmp_path / name) as picture:
@@ -156,15 +148,13 @@ def test_a_damaged_picture_is_an_error_or_the_next_takes_its_place(
     where = place(path, row=1)
     if damage == "gone":
         path.unlink()
-    fault = PictureReader(AUGMENT, seed=0)[where]
-    assert isinstance(fault, Fault)
-    assert (fault.kind, fault.message.startswith(str(path))) == (DoraError, True)
-    assert "data.on_bad_frame=skip" in fault.remedy
-    clip = PictureReader(AUGMENT, seed=0, on_bad_frame="skip")[where]
-    assert isinstance(clip, DrawnClip)
+    with pytest.raises(DoraError) as fault:
+        PictureReader(AUGMENT, seed=0).read(where)
+    assert fault.value.message.startswith(str(path))
+    assert "data.on_bad_frame=skip" in fault.value.remedy
+    clip = PictureReader(AUGMENT, seed=0, on_bad_frame="skip").read(where)
     assert [(each.row, str(path) in each.reason) for each in clip.replaced] == [(1, True)]
     instead = read(tmp_path / "c.png")
-    assert isinstance(instead, DrawnClip)
     assert torch.equal(clip.first, instead.first)
 
 
@@ -173,19 +163,16 @@ def test_after_the_last_picture_comes_the_first(tmp_path: Path) -> None:
     for name in ("b.png", "c.png"):
         (tmp_path / name).touch()
     first = read(tmp_path / "a.png")
-    assert isinstance(first, DrawnClip)
     for name in ("b.png", "c.png"):
         clip = read(tmp_path / name, "skip")
-        assert isinstance(clip, DrawnClip)
         assert torch.equal(clip.first, first.first)
 
 
 def test_a_folder_without_a_good_picture_is_an_error(tmp_path: Path) -> None:
     for name in ("a.png", "b.jpg"):
         (tmp_path / name).touch()
-    fault = read(tmp_path / "a.png", "skip")
-    assert isinstance(fault, Fault)
-    assert f"no picture of {tmp_path} can be read" in fault.message
+    with pytest.raises(DoraError, match=f"no picture of {tmp_path} can be read"):
+        read(tmp_path / "a.png", "skip")
 
 
 def test_a_picture_smaller_than_a_plain_first_crop_is_named(tmp_path: Path) -> None:
@@ -196,7 +183,19 @@ def test_a_picture_smaller_than_a_plain_first_crop_is_named(tmp_path: Path) -> N
         global_views=AUGMENT.global_views,
         local_view=AUGMENT.local_view,
     )
-    fault = PictureReader(plain, seed=0)[place(tmp_path / "a.png")]
-    assert isinstance(fault, Fault)
-    assert "a.png" in fault.message
-    assert "augment.first_crop to resized" in fault.remedy
+    with pytest.raises(DoraError, match=r"a\.png: a picture of 50x20 px is smaller") as fault:
+        PictureReader(plain, seed=0).read(place(tmp_path / "a.png"))
+    assert "augment.first_crop to resized" in fault.value.remedy
+
+
+@pytest.mark.media
+def test_photographs_are_read(media: Path) -> None:
+    """Of COCO, in many sizes; each a whole crop, and none of one colour."""
+    folder = open_picture_folder(media / "coco_val128")
+    assert len(folder.names) == 128
+    reader = PictureReader(AUGMENT, seed=0)
+    for row in range(0, 128, 8):
+        clip = reader.read(
+            ClipPlace(position=row, set_number=0, rows=(row,), frames=(folder.place(row),))
+        )
+        assert clip.first.float().std() > 5

@@ -97,8 +97,7 @@ def test_a_reader_in_another_process_reads_the_same(folder: PictureFolder) -> No
     reader = PictureReader(config.augment, seed=3)
     sent = pickle.loads(pickle.dumps(reader))
     for place in place_clips([folder], sets, rows, np.arange(len(clips))):
-        here, there = reader.read(place), sent.read(place)
-        assert torch.equal(here.first, there.first)
+        assert torch.equal(reader.read(place).first, sent.read(place).first)
 
 
 @pytest.mark.slow
