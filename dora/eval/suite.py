@@ -25,7 +25,7 @@ from dora.eval.linear_settings import PAPER_EPOCHS, LinearSettings
 from dora.eval.loading import Evaluated
 from dora.eval.paper_numbers import closest_row
 from dora.eval.records import Result, make_record, write_record
-from dora.train.distributed import rank
+from dora.train.distributed import rank, world_size
 
 SHORT_EPOCHS = 30
 """Epochs of a short linear probe, on features of centre crops."""
@@ -129,7 +129,7 @@ def run_suite(
 ) -> list[Measurement]:
     """Return all measurements, networks one after the other.
 
-    An evaluation that cannot be done does not stop the others.
+    An evaluation that cannot be done does not stop the others, unless several processes share it.
 
     Args:
         networks: on the CPU; each is moved to the device for its time.
@@ -181,6 +181,8 @@ def _measure(
     try:
         result = part.run(evaluated, folder, computing)
     except DoraError as fault:
+        if world_size() > 1:  # the other processes may be waiting for this one
+            raise
         return Measurement(label=evaluated.label, part=part.name, record=None, fault=str(fault))
     record = make_record(
         result, evaluated=evaluated, cost=meter.cost(), beside=closest_row(evaluated)

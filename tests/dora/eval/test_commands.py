@@ -76,7 +76,7 @@ def test_suite_ends_in_a_page_and_says_what_failed(
 @pytest.mark.parametrize(
     ("given", "fault"),
     [
-        (["knn", "--data", "nowhere"], "nowhere has no folder train"),
+        (["knn", "--data", "nowhere"], "nowhere is no folder"),
         (["linear", "--data", "colours", "--epochs", "0"], "epochs is 0"),
         (["linear", "--data", "colours"], "last 4 blocks"),
         (["knn", "--data", "colours", "--beside", "mine"], "no row 'mine'"),
