@@ -157,3 +157,17 @@ def test_networks_with_equal_labels_are_told_apart() -> None:
     assert suite.distinct_labels([first, other, third]) == ["x: a/x", "x: b/x", "y"]
     with pytest.raises(DoraError, match="y is given twice"):
         suite.distinct_labels([third, third])
+
+
+def test_one_of_several_processes_does_not_go_on_alone(
+    colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite, "world_size", lambda: 2)
+    with pytest.raises(DoraError, match="no attention"):
+        run_suite(
+            [tiny_network()],
+            {"discovery": colours},
+            parts=[FAILING],
+            computing=ON_CPU,
+            records=tmp_path,
+        )
