@@ -12,6 +12,7 @@ from rich.table import Table
 from dora.eval.computing import Computing, Meter, Precision
 from dora.eval.features import FeatureFacts
 from dora.eval.loading import Evaluated, open_network
+from dora.eval.logged_progress import LoggedProgress
 from dora.eval.paper_numbers import PaperRow, closest_row, paper_row
 from dora.eval.records import Result, compare_lines, make_record, write_record
 from dora.progress import progress_bars
@@ -124,7 +125,7 @@ def joined(
     where = choose_device(device)
     with process_group(where) as place:
         speaks = place.rank == 0
-        bars = progress_bars()
+        bars = progress_bars() if sys.stderr.isatty() else LoggedProgress()
         with bars if speaks else nullcontext():
             yield Computing(
                 device=where,

@@ -6,8 +6,10 @@ measures what is missing and takes the rest from the records.
 
 import hashlib
 import json
+import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,13 +18,14 @@ import torch
 
 from dora.errors import DoraError
 from dora.eval.computing import Computing, Meter
+from dora.eval.feature_store import hash_files
 from dora.eval.knn import evaluate_knn
 from dora.eval.linear import evaluate_linear
 from dora.eval.linear_settings import PAPER_EPOCHS, LinearSettings
 from dora.eval.loading import Evaluated
 from dora.eval.paper_numbers import closest_row
 from dora.eval.records import Result, make_record, write_record
-from dora.train.distributed import rank
+from dora.train.distributed import rank, world_size
 
 SHORT_EPOCHS = 30
 """Epochs of a short linear probe, on features of centre crops."""
@@ -126,7 +129,7 @@ def run_suite(
 ) -> list[Measurement]:
     """Return all measurements, networks one after the other.
 
-    An evaluation that cannot be done does not stop the others.
+    An evaluation that cannot be done does not stop the others, unless several processes share it.
 
     Args:
         networks: on the CPU; each is moved to the device for its time.
@@ -136,14 +139,36 @@ def run_suite(
         records: folder of the records, one a measurement.
     """
     found = []
-    for evaluated in networks:
+    states = {folder: _hash_folder(folder) for folder in set(data.values())}
+    for evaluated, label in zip(networks, distinct_labels(networks), strict=True):
         for part in parts:
             if part.name not in data:
                 continue
-            path = records / f"{part.name}-{_key(evaluated, part, data[part.name], computing)}.json"
-            found.append(_measure(evaluated, part, data[part.name], computing=computing, path=path))
+            folder = data[part.name]
+            key = _key(evaluated, part, states[folder], computing)
+            path = records / f"{part.name}-{key}.json"
+            measured = _measure(evaluated, part, folder, computing=computing, path=path)
+            found.append(replace(measured, label=label))
         evaluated.to(torch.device("cpu"))
     return found
+
+
+def distinct_labels(networks: Sequence[Evaluated]) -> list[str]:
+    """Return what to call each network in the table: with its path where two labels are equal.
+
+    Raises:
+        DoraError: a network is named twice.
+    """
+    for words, times in Counter(evaluated.asked for evaluated in networks).items():
+        if times > 1:
+            raise DoraError(f"--weights {words} is given twice", remedy="give each network once")
+    times_of = Counter(evaluated.label for evaluated in networks)
+    return [
+        evaluated.label
+        if times_of[evaluated.label] == 1
+        else f"{evaluated.label}: {evaluated.asked}"
+        for evaluated in networks
+    ]
 
 
 def _measure(
@@ -156,6 +181,8 @@ def _measure(
     try:
         result = part.run(evaluated, folder, computing)
     except DoraError as fault:
+        if world_size() > 1:  # the other processes may be waiting for this one
+            raise
         return Measurement(label=evaluated.label, part=part.name, record=None, fault=str(fault))
     record = make_record(
         result, evaluated=evaluated, cost=meter.cost(), beside=closest_row(evaluated)
@@ -180,7 +207,17 @@ def _read_record(path: Path) -> dict[str, Any] | None:
         ) from fault
 
 
-def _key(evaluated: Evaluated, part: SuitePart, folder: Path, computing: Computing) -> str:
+def _hash_folder(folder: Path) -> str:
+    """Return what changes with any file of a data set: names, sizes, times of change."""
+    files = sorted(
+        Path(parent) / name
+        for parent, _, names in os.walk(folder, followlinks=True)
+        for name in names
+    )
+    return hash_files(files, root=folder)
+
+
+def _key(evaluated: Evaluated, part: SuitePart, data: str, computing: Computing) -> str:
     """Return what tells one measurement from another: network, data, and how it is done."""
-    words = [evaluated.sha256, part.name, part.way, str(folder.resolve()), computing.precision]
+    words = [evaluated.sha256, part.name, part.way, data, computing.precision]
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]

@@ -32,7 +32,7 @@ li { margin: .2rem 0; }
 </style>
 <h1>Evaluations beside the paper</h1>
 <p>Per cent. Beside each measured number, in grey, the paper's for the closest row; below, the
-paper's rows (ViT-S/16, 100 epochs).</p>
+paper's rows.</p>
 <div class="wide"><table>
 <thead><tr><th>network</th>
 {%- for column in columns %}<th>{{ column }}<br><small>{{ tables[column] }}</small></th>
@@ -50,6 +50,7 @@ paper's rows (ViT-S/16, 100 epochs).</p>
 {%- endfor %}
 </tbody>
 <tbody class="paper">
+<tr><th colspan="{{ columns|length + 1 }}"><i>the paper, ViT-S/16</i></th></tr>
 {%- for name, numbers in paper %}
 <tr><th>{{ name }}</th>
 {%- for column in columns %}
