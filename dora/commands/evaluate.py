@@ -67,4 +67,84 @@ def knn(
             computing=session.computing,
         )
         table = knn_table({session.evaluated.label: result})
-        session.report(result, out=out, table=table)
+        session.report(result, out=out, table=table, features=result.features)
+
+
+def linear(
+    *,
+    weights: str,
+    data: Path,
+    epochs: int = 100,
+    step_pictures: int = 1024,
+    lr: Annotated[list[float], Parameter(consume_multiple=True)] = [],  # noqa: B006
+    blocks: Annotated[list[int], Parameter(consume_multiple=True)] = [4],  # noqa: B006
+    patch_mean: Literal["without", "with", "both"] = "without",
+    frozen_crops: bool = False,
+    image_px: int | None = None,
+    seed: int = 0,
+    batch: int = 128,
+    workers: int = 2,
+    device: str = "auto",
+    precision: Literal["float32", "bf16"] = "float32",
+    heads: int | None = None,
+    cache: str = EVALUATIONS,
+    beside: str | None = None,
+    out: Path | None = None,
+) -> None:
+    """Classify pictures by linear layers on frozen features: a grid of learning rates at once.
+
+    A run that was stopped goes on when the command is given again. Several processes:
+    `torchrun --nproc-per-node 8 -m dora eval linear ...`.
+
+    Args:
+        weights: a checkpoint of any form; random:PRESET for an untrained network; timm:NAME,
+            timm:NAME@FILE or timm:NAME@random.
+        data: a folder with train/CLASS and val/CLASS.
+        epochs: passes over the training pictures.
+        step_pictures: pictures of a step, over all processes.
+        lr: learning rates for 256 pictures a step; 0.001 to 0.5 if not given.
+        blocks: features are [CLS] of so many last blocks; several numbers are compared.
+        patch_mean: without, with, or both: the mean of the last block's patches beside [CLS].
+        frozen_crops: train on centre crops, computed once, without augmentation: a short run.
+        image_px: side of the pictures; the network's own if not given.
+        seed: of heads, order and crops.
+        batch: pictures of one forward pass.
+        workers: threads that read pictures, for each process.
+        device: auto, cpu, cuda, or cuda:N.
+        precision: of the frozen network.
+        heads: attention heads, where the file of weights does not tell.
+        cache: folder where features and the state of a stopped run are kept, or none.
+        beside: row of the paper's tables to compare with; the closest if not given.
+        out: a JSON file for the scores and everything that was chosen.
+    """
+    from dora.eval.linear import evaluate_linear
+    from dora.eval.linear_settings import BASE_LRS, LinearSettings
+    from dora.eval.records import linear_table
+    from dora.eval.session import evaluation
+
+    with evaluation(
+        weights,
+        heads=heads,
+        device=device,
+        precision=precision,
+        batch=batch,
+        workers=workers,
+        cache=cache,
+        beside=beside,
+    ) as session:
+        native_px = session.evaluated.network.traits.image_px
+        settings = LinearSettings(
+            epochs=epochs,
+            step_pictures=step_pictures,
+            base_lrs=tuple(lr) or BASE_LRS,
+            blocks=tuple(blocks),
+            patch_means={"without": (False,), "with": (True,), "both": (False, True)}[patch_mean],
+            frozen_crops=frozen_crops,
+            image_px=native_px if image_px is None else image_px,
+            seed=seed,
+        )
+        result = evaluate_linear(
+            session.evaluated, data, settings=settings, computing=session.computing
+        )
+        table = linear_table(result, label=session.evaluated.label)
+        session.report(result, out=out, table=table, features=result.features)

@@ -92,6 +92,13 @@ class FeatureFacts:
     reused_pictures: int
     """Whose features were there already."""
 
+    def told(self) -> str:
+        """Return a sentence on where the features are."""
+        return (
+            f"{self.title}: {self.pictures} pictures, {self.kept_bytes / 2**20:.1f} MiB in "
+            f"{self.kept_in}, {self.reused_pictures} of them from before"
+        )
+
 
 @torch.inference_mode()
 def extract_features(
@@ -141,7 +148,9 @@ def extract_features(
     else:
         shapes = [(chunk_rows(chunk, len(paths)), width) for chunk in todo]
         chunks = tuple(
-            share_chunk(made.get(chunk), shape, owner=chunk % world_size(), device=computing.device)
+            share_chunk(
+                made.get(chunk), shape, owner=chunk % world_size(), device=computing.device
+            ).cpu()
             for chunk, shape in zip(todo, shapes, strict=True)
         )
     facts = FeatureFacts(

@@ -18,6 +18,7 @@ from dora.eval.features import FeatureFacts, FeatureKind, extract_features
 from dora.eval.image_folder import ClassFolders
 from dora.eval.loading import Evaluated
 from dora.eval.pictures import resize_px
+from dora.eval.scoring import rank_own
 from dora.eval.sharing import sum_over_ranks
 from dora.train.distributed import rank, world_size
 
@@ -128,10 +129,13 @@ def evaluate_knn(
         image_px=kind.image_px,
         resize_px=resize_px(kind.image_px),
         features=(train.facts, val.facts),
-        notes=tuple(
-            f"k = {score.k} is more than the {len(train)} training pictures, which all vote"
-            for score in scores
-            if score.k_used < score.k
+        notes=(
+            *folders.notes(),
+            *(
+                f"k = {score.k} is more than the {len(train)} training pictures, which all vote"
+                for score in scores
+                if score.k_used < score.k
+            ),
         ),
     )
 
@@ -177,7 +181,8 @@ def score_knn(
         for row, k in enumerate(used):
             sums = votes.new_zeros(len(queries), classes)
             sums.scatter_add_(1, elected[:, :k], votes[:, :k])
-            place, voted = _rank_own(sums, labels)
+            place, votes_for_own = rank_own(sums, labels)
+            voted = votes_for_own > 0
             hits[row, 0] += (voted & (place < 1)).sum()
             hits[row, 1] += (voted & (place < 5)).sum()
     shares = (sum_over_ranks(hits).double() / len(val_labels)).tolist()
@@ -212,14 +217,6 @@ def _pieces(chunks: Sequence[Tensor], *, rows: int) -> Iterator[tuple[int, Tenso
             held.append(part)
     if held:
         yield start, torch.cat(held)
-
-
-def _rank_own(sums: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the place of each picture's own class, from 0, and whether anyone voted for it."""
-    own = sums.gather(1, labels[:, None])
-    before = torch.arange(sums.shape[1], device=sums.device) < labels[:, None]
-    place = (sums > own).sum(dim=1) + ((sums == own) & before).sum(dim=1)
-    return place, own[:, 0] > 0
 
 
 def _check_votes(ks: Sequence[int], temperature: float) -> None:

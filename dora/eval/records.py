@@ -10,6 +10,7 @@ from rich.table import Table
 
 from dora.eval.computing import Cost
 from dora.eval.knn import KnnResult
+from dora.eval.linear import LinearResult
 from dora.eval.loading import Evaluated
 from dora.eval.paper_numbers import PaperRow, paper_tables
 from dora.whole_file import whole_file
@@ -73,7 +74,7 @@ def write_record(path: Path, record: Mapping[str, Any]) -> None:
     Raises:
         DoraError: it cannot be written.
     """
-    text = json.dumps(record, indent=2, ensure_ascii=False)
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
     with whole_file(path, remedy="make room, or name another file") as partial:
         partial.write_text(text + "\n", encoding="utf-8")
 
@@ -110,4 +111,28 @@ def knn_table(results: Mapping[str, KnnResult]) -> Table:
             for share in (result.scores[row].top1, result.scores[row].top5)
         ]
         table.add_row(str(score.k), *cells)
+    return table
+
+
+def linear_table(result: LinearResult, *, label: str) -> Table:
+    """Return the scores in per cent, one row a head, the chosen one marked."""
+    table = Table(
+        title=f"linear probe on {result.data}: {label}, {result.classes} classes, "
+        f"{result.train_images} training and {result.val_images} validation pictures"
+    )
+    for title in ("blocks", "patch mean", "learning rate", "top 1, %", "epoch"):
+        table.add_column(title, justify="right")
+    table.add_column("last epoch\ntop 1, %", justify="right")
+    table.add_column("top 5, %", justify="right", vertical="bottom")
+    for head in result.heads:
+        table.add_row(
+            str(head.blocks),
+            "yes" if head.patch_mean else "no",
+            f"{head.base_lr:g}",
+            f"{100 * head.best_top1:.1f}",
+            str(head.best_epoch),
+            f"{100 * head.last_top1:.1f}",
+            f"{100 * head.last_top5:.1f}",
+            style="bold" if head == result.chosen else None,
+        )
     return table

@@ -9,7 +9,7 @@ from dora.train.distributed import rank, world_size
 def share_chunk(
     own: Tensor | None, shape: tuple[int, ...], *, owner: int, device: torch.device
 ) -> Tensor:
-    """Return a float32 tensor of one process to all of them, on the CPU.
+    """Return a float32 tensor of one process to all of them, on the device.
 
     Args:
         own: the tensor, where this process is its owner.
@@ -19,14 +19,14 @@ def share_chunk(
     """
     if world_size() == 1:
         assert own is not None
-        return own.cpu()
+        return own.to(device)
     if rank() == owner:
         assert own is not None
         sent = own.to(device).contiguous()
     else:
         sent = torch.empty(shape, device=device)
     distributed.broadcast(sent, src=owner)
-    return sent.cpu()
+    return sent
 
 
 def sum_over_ranks(counts: Tensor) -> Tensor:
