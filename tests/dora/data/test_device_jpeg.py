@@ -110,8 +110,6 @@ def test_without_a_gpu_it_is_refused(tmp_path: Path) -> None:
 @pytest.mark.gpu
 def test_nvjpeg_decodes_what_the_processor_does(places: list[ClipPlace]) -> None:
     """A few levels apart, for it interpolates colours in its own way."""
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
     found = decoded(read(places), torch.device("cuda"))
     assert all(clip.first.is_cuda for clip in found)
     assert_near(found, places, mean=2)

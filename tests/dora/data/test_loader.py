@@ -292,8 +292,6 @@ def assert_group_ends(group: int, *, within_s: float) -> None:
 @pytest.mark.gpu
 def test_batches_on_a_gpu_are_those_of_the_cpu(walks: Path, unbroken: list[Views]) -> None:
     """Through page-locked memory; made there, so that hue and rounding may differ by a level."""
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
     shards = open_shards(walks)
     clips = find_shard_clips(shards, CLIP)
     order = ClipOrder(starts=len(clips), seed=3, batch_clips=8, clips_per_epoch=24)
