@@ -21,6 +21,7 @@ def discovery(
     device: str = "auto",
     precision: Literal["float32", "bf16"] = "float32",
     heads: int | None = None,
+    cache: str = EVALUATIONS,
     beside: str | None = None,
     out: Path | None = None,
 ) -> None:
@@ -40,6 +41,7 @@ def discovery(
         device: auto, cpu, cuda, or cuda:N.
         precision: of the frozen network.
         heads: attention heads, where the file of weights does not tell.
+        cache: folder where finished pictures are kept for the next time, or none.
         beside: row of the paper's tables to compare with; the closest if not given.
         out: a JSON file for the scores and everything that was chosen.
     """
@@ -48,7 +50,13 @@ def discovery(
     from dora.eval.session import evaluation
 
     with evaluation(
-        weights, heads=heads, device=device, precision=precision, workers=workers, beside=beside
+        weights,
+        heads=heads,
+        device=device,
+        precision=precision,
+        workers=workers,
+        cache=cache,
+        beside=beside,
     ) as session:
         result = evaluate_discovery(
             session.evaluated,

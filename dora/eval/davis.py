@@ -4,7 +4,7 @@ The semi-supervised task, by DINO's protocol (`video_masks.py`), scored as the p
 (`davis_scores.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -101,9 +101,7 @@ def evaluate_davis(
     sequences = open_davis(folder, split=split, names=names)
     kept = _kept_parts(evaluated, folder, config, computing)
     own = own_share(sequences)
-    progress = computing.progress
-    total = sum(len(sequence.frames) for sequence in own)
-    task = None if progress is None else progress.add_task("frames", total=total)
+    count = _counter(computing, total=sum(len(sequence.frames) for sequence in own))
     scores = []
     for sequence in own:
         files = sequence.frames + sequence.annotations
@@ -118,13 +116,13 @@ def evaluate_davis(
                 masks=masks,
                 pictures=pictures,
                 computing=computing,
+                count=count,
             )
             kept.keep(sequence.name, files, asdict(score))
         else:
             score = cattrs.structure(done, SequenceScore)
+            count(len(sequence.frames))
         scores.append(score)
-        if progress is not None and task is not None:
-            progress.advance(task, len(sequence.frames))
     joined = join_shares(scores)
     objects = [score for sequence in joined for score in sequence.objects]
     j, f = (mean_over_objects([getattr(score, name) for score in objects]) for name in ("j", "f"))
@@ -152,16 +150,18 @@ def _evaluate_sequence(
     masks: Path | None,
     pictures: Path | None,
     computing: Computing,
+    count: Callable[[int], None],
 ) -> SequenceScore:
     """Follow the objects of one sequence, score them, and write what was asked for."""
     with Image.open(sequence.frames[0]) as first:
         size = first.size
     truth = read_truth(sequence, size=size)
-    found = list(
-        follow_objects(
-            evaluated.network, sequence, truth.labels[0], config=config, computing=computing
-        )
-    )
+    found = []
+    for labels in follow_objects(
+        evaluated.network, sequence, truth.labels[0], config=config, computing=computing
+    ):
+        found.append(labels)
+        count(1)
     score = score_sequence(sequence.name, truth, found)
     if masks is not None:
         for path, labels in zip(_mask_paths(sequence, masks), found, strict=True):
@@ -169,6 +169,15 @@ def _evaluate_sequence(
     if pictures is not None:
         save_pictures(sequence, truth, found, _title(score), out=pictures)
     return score
+
+
+def _counter(computing: Computing, *, total: int) -> Callable[[int], None]:
+    """Return what is told how many more frames are done."""
+    progress = computing.progress
+    if progress is None:
+        return lambda frames: None
+    task = progress.add_task("frames", total=total)
+    return lambda frames: progress.advance(task, frames)
 
 
 def _title(score: SequenceScore) -> str:

@@ -18,6 +18,7 @@ from dora.errors import DoraError
 from dora.eval.attention_masks import MEAN, jaccard
 from dora.eval.computing import Computing
 from dora.eval.discovery_pictures import save_boxes, save_regions
+from dora.eval.finished_parts import FinishedParts
 from dora.eval.found_objects import (
     LOST,
     MASSES,
@@ -39,6 +40,8 @@ HIT_FROM = 0.5
 IMAGE_PX = 480
 """Side of the squares for attention masks, that of DINO's script; the paper does not say."""
 BEST = "best"
+_VERSION = 1
+"""Of what is measured: with another one nothing that was kept is taken."""
 _NONE = "none"
 
 
@@ -114,6 +117,8 @@ def evaluate_discovery(
 ) -> DiscoveryResult:
     """Score a frozen ViT on Pascal VOC 2012; processes share out the pictures.
 
+    Pictures that were finished are kept in `computing.cache`, and not done again.
+
     Args:
         evaluated: the network.
         folder: VOC2012/, VOCdevkit/, or where the archive was unpacked.
@@ -138,7 +143,13 @@ def evaluate_discovery(
     regions: list[RegionCounts] = []
     boxes: list[BoxOverlaps] = []
     if with_regions is not None:
-        regions = measure_regions(network, with_regions, image_px=image_px, computing=computing)
+        regions = measure_regions(
+            network,
+            with_regions,
+            image_px=image_px,
+            kept=_kept_parts(evaluated, with_regions, computing, image_px=image_px),
+            computing=computing,
+        )
         if pictures is not None and rank() == 0:
             save_regions(
                 evaluated,
@@ -149,7 +160,13 @@ def evaluate_discovery(
                 out=pictures,
             )
     if with_boxes is not None:
-        boxes = measure_boxes(network, with_boxes, k_patches=k_patches, computing=computing)
+        boxes = measure_boxes(
+            network,
+            with_boxes,
+            k_patches=k_patches,
+            kept=_kept_parts(evaluated, with_boxes, computing, k_patches=k_patches),
+            computing=computing,
+        )
         if pictures is not None and rank() == 0:
             save_boxes(
                 evaluated,
@@ -175,6 +192,29 @@ def evaluate_discovery(
 
 def _open_list(folder: Path, *, kind: Kind, split: ChosenSplit) -> VocImages | None:
     return None if split == "none" else VocImages.open(folder, kind=kind, split=split)
+
+
+def _kept_parts(
+    evaluated: Evaluated,
+    images: VocImages,
+    computing: Computing,
+    *,
+    image_px: int | None = None,
+    k_patches: int | None = None,
+) -> FinishedParts:
+    """Return what was finished before with the same network and settings."""
+    return FinishedParts(
+        None if computing.cache is None else computing.cache / "discovery",
+        root=images.folder,
+        belongs_to={
+            "version": _VERSION,
+            "network": evaluated.sha256,
+            "precision": computing.precision,
+            "list": [images.kind, images.split],
+            "image_px": image_px,
+            "k_patches": k_patches,
+        },
+    )
 
 
 def jaccard_scores(regions: Sequence[RegionCounts]) -> tuple[JaccardScore, ...]:

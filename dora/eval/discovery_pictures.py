@@ -26,7 +26,7 @@ from dora.eval.networks import Frozen
 from dora.eval.voc import VocImages
 from dora.visualise.colours import object_colour
 from dora.visualise.contact_sheet import Cell, Row, compose_sheet, save_png
-from dora.visualise.overlay import map_picture, mask_overlay
+from dora.visualise.overlay import map_picture
 
 _SHOWN = 6
 """Best ones, and as many worst ones."""
@@ -138,7 +138,7 @@ def _region_cells(
     blended = (0.5 * np.asarray(picture) + 0.5 * colours).astype(np.uint8)
     shown = [
         map_picture(attention, picture.size),
-        mask_overlay(picture, enlarge_mask(mask, picture.size)[None], np.array([[0.5, 0.5]])),
+        _tinted(picture, enlarge_mask(mask, picture.size)),
         Image.fromarray(blended),
     ]
     return [Cell(picture=_fitted(one)) for one in shown]

@@ -4,9 +4,10 @@ Masks: the picture is stretched to a square, as in DINO's script. Boxes: the pic
 and is padded with zeros to whole patches, as in LOST's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
@@ -16,16 +17,20 @@ from torch.nn import functional
 from torchvision.transforms import v2
 
 from dora.eval.attention_masks import foreground_counts, head_maps, keep_mass
-from dora.eval.components import Mask, best_overlap, box_of, enlarge, largest_component
+from dora.eval.components import Box, Mask, best_overlap, box_of, enlarge, largest_component
 from dora.eval.computing import Computing
+from dora.eval.finished_parts import FinishedParts
 from dora.eval.gathering import join_shares, own_share
 from dora.eval.lost import Discovered, discover_object
 from dora.eval.networks import Frozen, LastAttention, refuse_reading
 from dora.eval.pictures import open_picture, read_batches
 from dora.eval.voc import VocImages
+from dora.train.distributed import rank, world_size
 
 MASSES = (0.8, 0.6)
 """Shares of the attention kept: the paper's, then that of DINO's script."""
+_PART = 64
+"""Pictures that are kept together when they are finished."""
 LOST = "lost"
 Variant = tuple[str, float]
 """Whose attention, `mean` or a head's number from 1, and the share of its mass that is kept."""
@@ -39,6 +44,16 @@ class RegionCounts:
     counts: dict[Variant, tuple[int, int]]
     """Pixels in both, pixels in either."""
 
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it, ready for JSON."""
+        return {"name": self.name, "counts": [[*key, *pair] for key, pair in self.counts.items()]}
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Self:
+        """Return what `to_json` was made of."""
+        counts = {(name, mass): (both, either) for name, mass, both, either in kept["counts"]}
+        return cls(name=kept["name"], counts=counts)
+
 
 @dataclass(frozen=True, kw_only=True)
 class BoxOverlaps:
@@ -48,6 +63,20 @@ class BoxOverlaps:
     lost: float
     attention: dict[Variant, float]
     """Box of the largest connected part of a mask by attention."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it, ready for JSON."""
+        attention = [[*key, overlap] for key, overlap in self.attention.items()]
+        return {"name": self.name, "lost": self.lost, "attention": attention}
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Self:
+        """Return what `to_json` was made of."""
+        attention = {(name, mass): overlap for name, mass, overlap in kept["attention"]}
+        return cls(name=kept["name"], lost=kept["lost"], attention=attention)
+
+
+Measured = TypeVar("Measured", RegionCounts, BoxOverlaps)
 
 
 def require_attention(network: Frozen) -> int:
@@ -63,7 +92,7 @@ def require_attention(network: Frozen) -> int:
 
 
 def measure_regions(
-    network: Frozen, images: VocImages, *, image_px: int, computing: Computing
+    network: Frozen, images: VocImages, *, image_px: int, kept: FinishedParts, computing: Computing
 ) -> list[RegionCounts]:
     """Return the counts of all pictures; processes share out the work.
 
@@ -71,22 +100,24 @@ def measure_regions(
         network: a ViT, on the device.
         images: with true regions.
         image_px: side of the squares.
+        kept: what was finished before.
         computing: where and how.
 
     Raises:
         DoraError: a damaged picture or annotation, or one of another size.
     """
-    done = []
-    for name, pixels in _pixels_of_share(images, computing, title="masks"):
+
+    def measure(name: str, pixels: Tensor) -> RegionCounts:
         regions = images.read_regions(name, size=(pixels.shape[-1], pixels.shape[-2]))
         masks = attention_masks(network, pixels, image_px=image_px, computing=computing)
         counts = {variant: foreground_counts(mask, regions) for variant, mask in masks.items()}
-        done.append(RegionCounts(name=name, counts=counts))
-    return join_shares(done)
+        return RegionCounts(name=name, counts=counts)
+
+    return _measure_all(images, measure, RegionCounts, kept=kept, computing=computing)
 
 
 def measure_boxes(
-    network: Frozen, images: VocImages, *, k_patches: int, computing: Computing
+    network: Frozen, images: VocImages, *, k_patches: int, kept: FinishedParts, computing: Computing
 ) -> list[BoxOverlaps]:
     """Return the overlaps of all pictures; processes share out the work.
 
@@ -94,27 +125,32 @@ def measure_boxes(
         network: a ViT, on the device.
         images: with true boxes.
         k_patches: of LOST.
+        kept: what was finished before.
         computing: where and how.
 
     Raises:
         DoraError: a damaged picture or annotation.
     """
     patch_px = require_attention(network)
-    done = []
-    for name, pixels in _pixels_of_share(images, computing, title="boxes"):
+
+    def measure(name: str, pixels: Tensor) -> BoxOverlaps:
         truths = images.read_boxes(name)
         size = (pixels.shape[-1], pixels.shape[-2])
         attention = attend_padded(network, pixels, computing=computing)
-        found = lost_box(attention, k_patches=k_patches).box
-        overlap = best_overlap(enlarge(found, patch_px=patch_px, size=size), truths)
-        others = {
-            variant: best_overlap(
-                enlarge(box_of(largest_component(mask)), patch_px=patch_px, size=size), truths
-            )
-            for variant, mask in _masks(attention).items()
-        }
-        done.append(BoxOverlaps(name=name, lost=overlap, attention=others))
-    return join_shares(done)
+
+        def overlap(box: Box) -> float:
+            return best_overlap(enlarge(box, patch_px=patch_px, size=size), truths)
+
+        return BoxOverlaps(
+            name=name,
+            lost=overlap(lost_box(attention, k_patches=k_patches).box),
+            attention={
+                variant: overlap(box_of(largest_component(mask)))
+                for variant, mask in _masks(attention).items()
+            },
+        )
+
+    return _measure_all(images, measure, BoxOverlaps, kept=kept, computing=computing)
 
 
 def attention_masks(
@@ -192,16 +228,45 @@ def _masks(attention: LastAttention) -> dict[Variant, Mask]:
     return masks
 
 
-def _pixels_of_share(
-    images: VocImages, computing: Computing, *, title: str
-) -> Iterator[tuple[str, Tensor]]:
-    """Yield this process's pictures with their names; the next ones are read ahead."""
+def _measure_all(
+    images: VocImages,
+    measure: Callable[[str, Tensor], Measured],
+    kind: type[Measured],
+    *,
+    kept: FinishedParts,
+    computing: Computing,
+) -> list[Measured]:
+    """Return what is measured of all pictures, by name; finished parts are not done again.
+
+    Args:
+        images: the pictures.
+        measure: from a picture's name and pixels to what is measured.
+        kind: of what is measured.
+        kept: what was finished before.
+        computing: where and how.
+    """
     names = own_share(images.names)
     progress = computing.progress
+    title = f"{images.kind} {images.split}"
     task = None if progress is None else progress.add_task(title, total=len(names))
-    paths = ([images.picture_path(name)] for name in names)
-    pictures = read_batches(paths, read_pixels, workers=computing.workers)
-    for name, batch in zip(names, pictures, strict=True):
-        yield name, batch[0]
-        if progress is not None and task is not None:
-            progress.advance(task)
+    done: list[Measured] = []
+    for start in range(0, len(names), _PART):
+        part = names[start : start + _PART]
+        files = [path for name in part for path in images.files(name)]
+        label = f"{rank()}-of-{world_size()}-{start:05}"
+        found = kept.find(label, files)
+        if found is None:
+            batches = ([images.picture_path(name)] for name in part)
+            pictures = read_batches(batches, read_pixels, workers=computing.workers)
+            fresh = []
+            for name, pixels in zip(part, pictures, strict=True):
+                fresh.append(measure(name, pixels[0]))
+                if progress is not None and task is not None:
+                    progress.advance(task)
+            kept.keep(label, files, {"pictures": [one.to_json() for one in fresh]})
+            done += fresh
+        else:
+            done += [kind.from_json(one) for one in found["pictures"]]
+            if progress is not None and task is not None:
+                progress.advance(task, len(part))
+    return join_shares(done)

@@ -3,7 +3,7 @@
 A patch takes the labels of the patches most like it, in the first frame and in the last few, no
 farther away than a radius. DINO's script compares all patches with all others and blanks what is
 too far; here only patches within reach are compared, a square of patches at a time, with equal
-results (`tests/references/propagation.py`) and memory that does not grow with the picture.
+results (`tests/references/propagation.py`) and similarities that do not grow with the picture.
 """
 
 from collections import deque
@@ -50,7 +50,9 @@ class PropagationConfig:
 class Propagation:
     """Carries labels from the first frame of a video on, a frame at a time.
 
-    Held are the features and labels of `last_frames` + 1 frames, and a tile's similarities.
+    Held are the features and labels of `last_frames` + 1 frames, twice while a step is done, and
+    the similarities of a tile. At 832x480 that is 20 MB of features for ViT-S/16 and 77 MB for
+    ViT-S/8, where all similarities of all patches would be 78 MB and 1.2 GB, several times over.
     """
 
     def __init__(self, features_hwD: Tensor, labels_hwO: Tensor, config: PropagationConfig) -> None:

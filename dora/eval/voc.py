@@ -43,15 +43,18 @@ class VocImages:
         root = _find_root(folder)
         names = _read_list(root / "ImageSets" / kind / f"{split}.txt")
         images = cls(folder=root, kind=kind, split=split, names=names)
-        for name in names:
-            annotation = images.boxes_path(name) if kind == "Main" else images.regions_path(name)
-            for path in (images.picture_path(name), annotation):
-                if not path.is_file():
-                    raise DoraError(
-                        f"{path} is missing, which ImageSets/{kind}/{split}.txt names",
-                        remedy=f"unpack {_ARCHIVE} again over {root.parent.parent}",
-                    )
+        for path in (path for name in names for path in images.files(name)):
+            if not path.is_file():
+                raise DoraError(
+                    f"{path} is missing, which ImageSets/{kind}/{split}.txt names",
+                    remedy=f"unpack {_ARCHIVE} again over {root.parent.parent}",
+                )
         return images
+
+    def files(self, name: str) -> tuple[Path, Path]:
+        """Return where a picture and the truth of it lie."""
+        truth = self.boxes_path(name) if self.kind == "Main" else self.regions_path(name)
+        return self.picture_path(name), truth
 
     def picture_path(self, name: str) -> Path:
         """Return where a picture lies."""

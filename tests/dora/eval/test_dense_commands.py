@@ -135,3 +135,12 @@ def test_masks_written_are_read_back_by_pillow_alone(media: Path, run: Run, tmp_
         with Image.open(path) as mask:
             assert (mask.mode, mask.size) == ("P", (432, 240))
             assert set(np.unique(np.array(mask))) <= {0, 1}
+
+
+def test_suite_has_a_column_for_each_measure(run: Run, tmp_path: Path) -> None:
+    data = dense_data.voc(tmp_path / "data", {"a": [(16, 24, 32, 40)]}, size=(64, 48))
+    words = ["eval", "suite", *WEIGHTS, "--data", f"discovery={data}", "--out", "suite"]
+    status, _, err = run(*words)
+    assert status == 0, err
+    table = (tmp_path / "suite" / "table.md").read_text()
+    assert "| network | Jaccard | CorLoc |" in table, table

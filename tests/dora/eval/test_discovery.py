@@ -8,6 +8,7 @@ from PIL import Image
 from rich.console import Console
 
 from dora.errors import DoraError
+from dora.eval import found_objects
 from dora.eval.dense_tables import discovery_table
 from dora.eval.discovery import DiscoveryResult, corloc_scores, evaluate_discovery, jaccard_scores
 from dora.eval.found_objects import BoxOverlaps, RegionCounts
@@ -164,3 +165,34 @@ def test_what_the_paper_leaves_open_is_told(folder: Path) -> None:
     notes = evaluate(folder, jaccard_split="trainval").notes
     assert "this one of trainval" in notes[0]
     assert "LOST on trainval" in notes[1]
+
+
+def test_finished_pictures_are_not_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped by a damaged picture in the second part, it goes on there when mended."""
+    monkeypatch.setattr(found_objects, "_PART", 2)
+    squares = {str(side): [(8, 8, 8 + side, 8 + side)] for side in (8, 16, 24, 32, 40)}
+    folder = dense_data.voc(tmp_path / "data", squares, size=(64, 64))
+    expected = evaluate(folder)
+    computing = dataclasses.replace(ON_CPU, cache=tmp_path / "cache")
+    network = PixelNetwork()
+    again = dataclasses.replace(pixel_network(), network=network)
+
+    def measure() -> DiscoveryResult:
+        return evaluate_discovery(again, folder, image_px=64, computing=computing)
+
+    third = folder / "VOCdevkit/VOC2012/JPEGImages/24.jpg"
+    whole = third.read_bytes()
+    third.write_bytes(whole[:100])
+    with pytest.raises(DoraError, match=r"24\.jpg is no whole picture"):
+        measure()
+    assert network.calls == 2
+    third.write_bytes(whole)
+    assert measure() == expected
+    assert network.calls == 2 + 3 + 5
+    assert measure() == expected
+    assert network.calls == 10
+    # Another setting of LOST is another measure of boxes, and none of masks.
+    evaluate_discovery(again, folder, image_px=64, k_patches=7, computing=computing)
+    assert network.calls == 15
