@@ -152,8 +152,14 @@ def window_order(walk: Walk) -> list[int]:
     )
 
 
-def bare_decodes(walk: Walk) -> Source:
-    """Return the floor: the decoder on JPEGs that are in memory, into the same memory."""
+def bare_decodes(walk: Walk, *, fresh: bool) -> Source:
+    """Return the floor: the decoder on JPEGs that are in memory.
+
+    Args:
+        walk: the clips.
+        fresh: decode each into memory of its own, as the decoder does unless told otherwise; else
+            all into the same, which costs less.
+    """
 
     def source(start: int) -> Iterator[Made]:
         chosen = list(islice(walk.ordered(start), READ_CLIPS))
@@ -165,7 +171,8 @@ def bare_decodes(walk: Walk) -> Source:
             shrink_of(walk.box(position, walk.size), px=walk.augment.first_px)
             for _, position in chosen
         ]
-        buffer = np.empty(3 * walk.size[0] * walk.size[1], dtype=np.uint8)
+        same = np.empty(3 * walk.size[0] * walk.size[1], dtype=np.uint8)
+        buffer = None if fresh else same
         for (number, position), clip, shrink in cycle(zip(chosen, jpegs, shrinks, strict=True)):
             for jpeg in clip:
                 decode_jpeg(jpeg, walk.size, shrink=shrink, buffer=buffer)

@@ -124,7 +124,8 @@ def our_ways(walk: Walk, *, workers: int) -> dict[str, Row]:
     """Return the loader in this process and with workers, and the floor."""
     counts = sorted({1, max(1, workers)})
     return {
-        FLOOR: Row(source=bare_decodes(walk), asked=0.8),
+        FLOOR: Row(source=bare_decodes(walk, fresh=True), asked=0.8),
+        f"{FLOOR} into the same memory": Row(source=bare_decodes(walk, fresh=False), asked=0.8),
         "loader, in process": Row(
             source=loaded(walk, workers=0), before=BATCH_CLIPS, together=BATCH_CLIPS
         ),
