@@ -211,14 +211,25 @@ class Backbone(nn.Module):
             images: as in `forward`.
             n_last: number of blocks, at most the depth; linear probing uses 4 (ViT-S) or 1.
         """
+        return self.intermediate_tokens(images, n_last)[0][:, :, 0]
+
+    def intermediate_tokens(self, images: Tensor, n_last: int) -> tuple[Tensor, tuple[int, int]]:
+        """Return tokens after each of the last blocks and the final LayerNorm, and the grid.
+
+        The tokens are (n_last, M, N+1, D), [CLS] first; the grid is patches in height and width.
+
+        Args:
+            images: as in `forward`.
+            n_last: number of blocks, at most the depth.
+        """
         assert 1 <= n_last <= len(self.blocks), f"{n_last} of {len(self.blocks)} blocks"
-        tokens, _ = self._embed(images)
+        tokens, grid = self._embed(images)
         kept = []
         for index, block in enumerate(self.blocks):
             tokens, _, _ = run_block(cast(Block, block), tokens)
             if index >= len(self.blocks) - n_last:
-                kept.append(self.norm(tokens[:, 0]))
-        return torch.stack(kept)
+                kept.append(self.norm(tokens))
+        return torch.stack(kept), grid
 
     def _embed(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Return tokens with their positions, (M, N+1, D), and the grid of patches."""

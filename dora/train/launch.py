@@ -16,6 +16,7 @@ from dora.data.description import (
     settled,
 )
 from dora.data.loader import ClipLoader
+from dora.data.picture_folder import PictureFolder, PictureSet
 from dora.errors import DoraError
 from dora.train.distributed import (
     mean_over_ranks,
@@ -26,7 +27,6 @@ from dora.train.distributed import (
 from dora.train.run import Outcome, Report, earlier_checkpoint, make_folder, train
 from dora.train.schedule import Schedules
 from dora.train.trainer import Trainer
-from wtours.shards import ShardSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,15 +39,21 @@ class Beginning:
     data: DataDescription
 
 
-def data_digest(shards: Sequence[ShardSet]) -> str:
-    """Return a number for the pictures and segments of the sets: SHA-256 of their index tables."""
-    digests = [shard_set.record.tables["index.parquet"] for shard_set in shards]
+def data_digest(shards: Sequence[PictureSet]) -> str:
+    """Return a number for the pictures and segments of the sets: SHA-256 of their index tables.
+
+    Of a folder of pictures: of the names and sizes of its files.
+    """
+    digests = [
+        one.digest if isinstance(one, PictureFolder) else one.record.tables["index.parquet"]
+        for one in shards
+    ]
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def launch(
     config: RunConfig,
-    shards: Sequence[ShardSet],
+    shards: Sequence[PictureSet],
     *,
     out: Path,
     device: torch.device,

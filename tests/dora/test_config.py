@@ -50,6 +50,7 @@ CHANGES: dict[str, list[str]] = {
     "method": ["dino"],
     "clip.frames": ["3"],
     "clip.stride_s": ["2.0"],
+    "clip.cross_cuts": ["true"],
     "augment.first_crop": ["plain"],
     "augment.first_scale": ["[0.5, 1.0]"],
     "augment.first_px": ["36"],
@@ -162,7 +163,10 @@ def base(*settings: str) -> RunConfig:
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> list[ShardSet]:
     folder = make_shard_set(
-        tmp_path_factory.mktemp("shards") / "walk", frames=30, pictures_per_tar=8
+        tmp_path_factory.mktemp("shards") / "walk",
+        frames=30,
+        cut_frames=[13],
+        pictures_per_tar=8,
     )
     return open_shards(folder)
 
