@@ -7,7 +7,9 @@ from typing import NoReturn
 
 from cyclopts import App, Parameter
 
-from dora.commands.evaluate import knn
+from dora.commands.evaluate import knn, linear
+from dora.commands.evaluate_dense import davis, discovery
+from dora.commands.evaluate_suite import suite
 from dora.commands.export import export
 from dora.commands.recipes import recipes
 from dora.commands.train import train
@@ -31,6 +33,10 @@ app.command(evaluations)
 app.command(pictures)
 app.command(export)
 evaluations.command(knn)
+evaluations.command(linear)
+evaluations.command(discovery)
+evaluations.command(davis)
+evaluations.command(suite)
 pictures.command(tracks)
 pictures.command(attention)
 

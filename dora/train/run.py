@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-import torch
-
 from dora.config import RunConfig
 from dora.config_text import config_to_json, differences
 from dora.data.views import Views
 from dora.errors import DoraError
 from dora.train.checkpoint import CHECKPOINT_FILE, Checkpoint, load_checkpoint, save_checkpoint
-from dora.train.distributed import barrier, mean_over_ranks, rank, world_size
+from dora.train.distributed import barrier, rank, world_size
 from dora.train.records import Records
 from dora.train.trainer import StepRecord, Trainer, run_steps
 from dora.whole_file import whole_file
@@ -27,6 +25,7 @@ FREE_OPTIONS = (
     "data.cache_gb",
     "data.on_bad_frame",
     "data.decoder",
+    *("compute.accumulate", "compute.checkpoint", "compute.compile"),
 )
 """Options that change no batch, but for damaged pictures and rounding: a run may go on with others.
 """
@@ -107,28 +106,31 @@ def train(trainer: Trainer, batches: Iterable[Views], *, out: Path, report: Repo
             steps_per_epoch=trainer.schedules.steps_per_epoch, total_steps=total
         ),
     )
+
+    def due(steps: int) -> bool:
+        return steps % interval == 0 or steps == total
+
     writes = rank() == 0
     saved = trainer.step if (out / CHECKPOINT_FILE).is_file() else -1
     records = Records(out, start_step=trainer.step) if writes else None
     seconds: deque[float] = deque(maxlen=SPEED_STEPS)
     try:
         with _stop_on_signal() as stop:
-            for record in run_steps(trainer, _until_stopped(batches, stop)):
+            steps = _until_stopped(batches, stop)
+            for record in run_steps(trainer, steps, asked=lambda: stop.asked, due=due):
                 seconds.append(record.figures["step_s"])
                 clips_hz = trainer.config.data.batch_clips * len(seconds) / sum(seconds)
                 if records is not None:
                     records.add(record.step, record.figures | {"clips_hz": clips_hz})
                 report(record, clips_hz)
-                stopping = _any_rank(stop.asked, trainer.device)
-                if stopping or trainer.step % interval == 0 or trainer.step == total:
+                # The figures of all steps so far have been read: none of them is NaN.
+                if due(trainer.step) and record.step + 1 == trainer.step:
                     saved = _save(trainer, out)
-                if stopping:
-                    break
+            if saved != trainer.step:
+                saved = _save(trainer, out)
     finally:
         if records is not None:
             records.close()
-    if saved != trainer.step:
-        _save(trainer, out)
     return Outcome(checkpoint=out / CHECKPOINT_FILE, step=trainer.step, total_steps=total)
 
 
@@ -171,8 +173,3 @@ def _until_stopped(batches: Iterable[Views], stop: _Stop) -> Iterator[Views]:
     except DoraError:
         if not stop.asked or world_size() > 1:  # the others would wait for this process's step
             raise
-
-
-def _any_rank(asked: bool, device: torch.device) -> bool:
-    """Whether any process was asked to stop, so that all stop after the same step."""
-    return bool(mean_over_ranks(torch.tensor(float(asked), device=device)) > 0)
