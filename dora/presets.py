@@ -29,7 +29,7 @@ def released() -> RunConfig:
     carried from object to object, AdamW. 128 clips a step are 8 processes of 16.
 
     `torchrun --nproc-per-node 8 -m dora train --preset released --shards SHARDS`. Cost: 1 TFLOP a
-    clip, 20 EFLOP, 56 GPU hours at 100 TFLOP/s (computed). The loss is larger than that of `dora`
+    clip, 20 EFLOP, 55 GPU hours at 100 TFLOP/s (computed). The loss is larger than that of `dora`
     by the weights of the carried sum: it begins near 1.089 log 65536 = 12.1.
     """
     return RunConfig(preset="released")
@@ -110,8 +110,9 @@ def one_gpu() -> RunConfig:
     For other batches of B clips set `optim.teacher_momentum` to [0.996^(B/128), 1] and
     `loss.centre_momentum` to 0.9^(B/128): 0.99975 and 0.9934 for 8.
 
-    Cost: 20 EFLOP, 56 hours where the GPU computes 100 TFLOP/s (computed; not yet measured). Expect
-    a loss that stays near log 65536 = 11.09 while the last layer is frozen, then falls slowly.
+    Cost: 20 EFLOP, 55 hours where the GPU computes 100 TFLOP/s (computed; not yet measured). Expect
+    a loss that stays near log 65536 = 11.09 while the last layer is frozen, then falls slowly. The
+    memory is not yet measured either: where 16 clips do not fit, take 8.
     """
     config = dora()
     return replace(

@@ -64,15 +64,15 @@ def image_flop(model: ModelConfig, *, px: int, whole: bool = False) -> float:
     patches = (px // model.patch_px) ** 2
     tokens, width = patches + 1, model.width
     embedding = 2 * patches * 3 * model.patch_px**2 * width
-    keys_and_values = 2 * tokens * 3 * width**2
-    blocks = (model.depth - 1) * (keys_and_values + _rows_flop(tokens, tokens, width))
-    last = keys_and_values + _rows_flop(tokens if whole else 1, tokens, width)
-    return embedding + blocks + last
+    blocks = (model.depth - 1) * _block_flop(tokens, tokens, width)
+    return embedding + blocks + _block_flop(tokens if whole else 1, tokens, width)
 
 
-def _rows_flop(rows: int, tokens: int, width: int) -> float:
-    """Attention of some rows to all tokens, then the projection and the MLP of these rows."""
-    return 4 * rows * tokens * width + 2 * rows * (width**2 + 8 * width**2)
+def _block_flop(rows: int, tokens: int, width: int) -> float:
+    """Keys and values of all tokens; queries, attention, projection and MLP of some rows."""
+    keys_and_values = 2 * tokens * 2 * width**2
+    attention = 4 * rows * tokens * width
+    return keys_and_values + attention + 2 * rows * (1 + 1 + 8) * width**2
 
 
 def head_flop(model: ModelConfig, head: HeadConfig) -> float:

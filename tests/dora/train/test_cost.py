@@ -25,7 +25,9 @@ def test_a_forward_pass_is_what_torch_counts(px: int, whole: bool) -> None:
     with FlopCounterMode(display=False) as counted, torch.no_grad():
         network.logits_and_tokens(images) if whole else network([images])
     expected = 2 * (image_flop(MODEL, px=px, whole=whole) + head_flop(MODEL, HEAD))
-    assert counted.get_total_flops() == pytest.approx(expected, rel=1e-6)
+    # Of the last block's queries only that of [CLS] counts; the rest are a few per cent of this
+    # small network.
+    assert counted.get_total_flops() == pytest.approx(expected, rel=1e-6 if whole else 0.025)
 
 
 def test_one_clip_of_vit_small_is_a_teraflop() -> None:
@@ -45,14 +47,14 @@ def test_cost_grows_with_frames_objects_and_epochs() -> None:
 
 
 def test_hours_are_those_of_the_docstrings() -> None:
-    """20 million clips of a teraflop at 100 TFLOP/s: 56 hours."""
+    """20 million clips of a teraflop at 100 TFLOP/s: 55 hours."""
     assert cost_sentence(dora(), clips=20_000_000) == (
-        "1 TFLOP a clip, 20 EFLOP in all: 55.6 hours of a GPU that computes 100 TFLOP/s"
+        "995 GFLOP a clip, 19.9 EFLOP in all: 55.3 hours of a GPU that computes 100 TFLOP/s"
     )
     assert cost_sentence(PRESETS["smoke"](), clips=2400) == (
-        "3.3 GFLOP a clip, 7.93 TFLOP in all: 0.0793 s of a GPU that computes 100 TFLOP/s"
+        "3.24 GFLOP a clip, 7.77 TFLOP in all: 0.0777 s of a GPU that computes 100 TFLOP/s"
     )
-    for name, hours in (("released", 56), ("one-gpu", 56), ("paper", 90)):
+    for name, hours in (("released", 55), ("one-gpu", 55), ("paper", 90)):
         assert f"{hours}" in (PRESETS[name].__doc__ or "")
         words = cost_sentence(PRESETS[name](), clips=20_000_000).split(": ")[1]
         assert round(float(words.split()[0])) == hours
