@@ -18,6 +18,8 @@ import torch
 
 from dora.errors import DoraError
 from dora.eval.computing import Computing, Meter
+from dora.eval.davis import evaluate_davis
+from dora.eval.discovery import evaluate_discovery
 from dora.eval.feature_store import hash_files
 from dora.eval.knn import evaluate_knn
 from dora.eval.linear import evaluate_linear
@@ -68,6 +70,8 @@ def suite_parts(*, short: bool) -> tuple[SuitePart, ...]:
     return (
         SuitePart(name="linear", columns=("LP",), run=linear, way=way),
         SuitePart(name="knn", columns=("k-NN",), run=_run_knn),
+        SuitePart(name="discovery", columns=("Jaccard", "CorLoc"), run=_run_discovery),
+        SuitePart(name="davis", columns=("DAVIS J", "DAVIS F"), run=_run_davis),
     )
 
 
@@ -86,6 +90,14 @@ def _run_linear(
 
 def _run_knn(evaluated: Evaluated, folder: Path, computing: Computing) -> Result:
     return evaluate_knn(evaluated, folder, computing=computing)
+
+
+def _run_discovery(evaluated: Evaluated, folder: Path, computing: Computing) -> Result:
+    return evaluate_discovery(evaluated, folder, computing=computing)
+
+
+def _run_davis(evaluated: Evaluated, folder: Path, computing: Computing) -> Result:
+    return evaluate_davis(evaluated, folder, computing=computing)
 
 
 def parse_data(words: Sequence[str], parts: Sequence[SuitePart]) -> dict[str, Path]:
