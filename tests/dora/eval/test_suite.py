@@ -13,9 +13,10 @@ from dora.eval.loading import Evaluated
 from dora.eval.records import Result
 from dora.eval.suite import Measurement, SuitePart, parse_data, run_suite, suite_parts
 from dora.eval.suite_page import write_suite_page
-from tests.dora.eval.tiny_networks import ON_CPU, tiny_network, write_colours
+from tests.dora.eval import dense_data
+from tests.dora.eval.tiny_networks import ON_CPU, TINY, tiny_network, write_colours
 
-PARTS = suite_parts(short=True)
+PARTS = suite_parts(short=True)[:2]  # of pictures in class folders
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +172,21 @@ def test_one_of_several_processes_does_not_go_on_alone(
             computing=ON_CPU,
             records=tmp_path,
         )
+
+
+def test_all_evaluations_make_one_table(colours: Path, tmp_path: Path) -> None:
+    voc = dense_data.voc(tmp_path / "voc", {"a": [(16, 24, 32, 40)]}, size=(64, 48))
+    video = dense_data.moving_squares(frames=3, size=(128, 64), step_px=8, side_px=24)
+    davis = dense_data.davis(tmp_path / "davis", {"walk": video})
+    data = {"knn": colours, "linear": colours, "discovery": voc, "davis": davis}
+    parts = suite_parts(short=True)
+    network = tiny_network(model=replace(TINY, patch_px=16))
+    found = run_suite([network], data, parts=parts, computing=ON_CPU, records=tmp_path / "records")
+    assert [m.fault for m in found] == [None] * 4
+    _, table = write_suite_page(tmp_path, found, parts=parts, data=data)
+    header, _, row = table.read_text().splitlines()[2:]
+    assert header == "| network | LP | k-NN | Jaccard | CorLoc | DAVIS J | DAVIS F | closest row |"
+    measured = {name: n for m in found for name, n in m.record["measured"].items()}
+    cells = [cell.split()[0] for cell in row.split("|")[2:-2]]
+    assert cells == [f"{measured[name]:.1f}" for name in header.split(" | ")[1:-1]]
+    assert "(25.4)" in row
