@@ -10,6 +10,7 @@ from dora.config.method import LossConfig, TrackerConfig
 from dora.config.networks import HeadConfig, ModelConfig
 from dora.config.optim import OptimConfig
 from dora.config.run import RunConfig
+from dora.config.saving import LogConfig, SaveConfig
 from dora.config.span import Span
 
 __all__ = [
@@ -17,10 +18,12 @@ __all__ = [
     "ClipConfig",
     "DataConfig",
     "HeadConfig",
+    "LogConfig",
     "LossConfig",
     "ModelConfig",
     "OptimConfig",
     "RunConfig",
+    "SaveConfig",
     "Span",
     "TrackerConfig",
     "ViewConfig",

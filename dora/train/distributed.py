@@ -1,6 +1,7 @@
 """Processes of one run: started by torchrun, or one process alone."""
 
 import os
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,14 @@ import torch
 from torch import Tensor, distributed, nn
 
 from dora.errors import DoraError
+
+_LATER_S = 2.0
+"""By so much the end of a process comes after that of the one it has lost; torchrun counts whole
+seconds when it looks for the first."""
+
+
+class LostOthersError(DoraError):
+    """Another process of the run has ended, with an error of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +79,7 @@ def process_group(device: torch.device) -> Iterator[Place]:
     """Join the processes of the run for the time of the block: NCCL on GPUs, gloo on CPUs.
 
     A process that torchrun did not start stays alone, and every function here is then the identity.
+    After an error it leaves the others when it ends, and not here: what it says comes first.
     """
     place = place_from_torchrun()
     if "WORLD_SIZE" not in os.environ:
@@ -85,10 +95,8 @@ def process_group(device: torch.device) -> Iterator[Place]:
             f"process {place.rank} cannot join the others ({_first_line(fault)})",
             remedy="start several processes by torchrun, or unset RANK, WORLD_SIZE and LOCAL_RANK",
         ) from fault
-    try:
-        yield place
-    finally:
-        distributed.destroy_process_group()
+    yield place
+    distributed.destroy_process_group()
 
 
 def rank() -> int:
@@ -148,7 +156,8 @@ def _others_answer() -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as fault:
-        raise DoraError(
+        time.sleep(_LATER_S)
+        raise LostOthersError(
             f"process {rank()} has lost the others of its run ({_first_line(fault)})",
             remedy="see what ended first; give the same command again to go on",
         ) from fault
