@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from dora.commands.evaluate import knn
 from dora.commands.export import export
+from dora.commands.runs import plot, runs
 from dora.commands.train import train
 from dora.commands.visualise import attention, tracks
 from dora.outcome import end_with
@@ -25,6 +26,8 @@ evaluations = App(name="eval", help="What a backbone is worth, by the paper's pr
 pictures = App(name="visualise", help="What a backbone attends to and follows.")
 app.register_install_completion_command()
 app.command(train)
+app.command(runs)
+app.command(plot)
 app.command(evaluations)
 app.command(pictures)
 app.command(export)

@@ -1,5 +1,6 @@
 """Processes of one run: started by torchrun, or one process alone."""
 
+import atexit
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
 from dora.errors import DoraError
 
@@ -79,7 +81,8 @@ def process_group(device: torch.device) -> Iterator[Place]:
     """Join the processes of the run for the time of the block: NCCL on GPUs, gloo on CPUs.
 
     A process that torchrun did not start stays alone, and every function here is then the identity.
-    After an error it leaves the others when it ends, and not here: what it says comes first.
+    After an error it leaves the others when it ends, and not here: what it says comes before what
+    they say of having lost it.
     """
     place = place_from_torchrun()
     if "WORLD_SIZE" not in os.environ:
@@ -95,7 +98,13 @@ def process_group(device: torch.device) -> Iterator[Place]:
             f"process {place.rank} cannot join the others ({_first_line(fault)})",
             remedy="start several processes by torchrun, or unset RANK, WORLD_SIZE and LOCAL_RANK",
         ) from fault
-    yield place
+    try:
+        yield place
+    except BaseException as fault:
+        if not isinstance(fault, LostOthersError):
+            get_error_handler().record_exception(fault)  # torchrun repeats it in its last lines
+        atexit.register(distributed.destroy_process_group)
+        raise
     distributed.destroy_process_group()
 
 
