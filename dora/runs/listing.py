@@ -63,12 +63,12 @@ def list_runs(folder: Path) -> list[RunRow]:
 
 
 def runs_table(rows: list[RunRow]) -> Table:
-    """Return the runs as a table for people, remarks below it."""
+    """Return the runs as a table that fits 80 columns; `last` is how long ago the log grew."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("run", overflow="fold", min_width=12)
+    table.add_column("run", overflow="fold", min_width=5)
     for name in ("state", "preset"):
         table.add_column(name, no_wrap=True)
-    for name in ("step", "clips/s", "loss", "k-NN %", "began (UTC)", "last step"):
+    for name in ("step", "clips/s", "loss", "k-NN %", "began, UTC", "last"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         total = "?" if row.total_steps is None else str(row.total_steps)
@@ -81,7 +81,7 @@ def runs_table(rows: list[RunRow]) -> Table:
             _number(row.loss, "{:.3f}"),
             "-" if row.knn is None else f"{100 * row.knn:.1f}",
             "-" if row.started is None else row.started[5:16].replace("T", " "),
-            "-" if row.written_s is None else f"-{_ago(row.written_s)}",
+            "-" if row.written_s is None else _ago(row.written_s),
         )
     return table
 
@@ -160,7 +160,7 @@ def _number(value: float | None, form: str) -> str:
 
 
 def _ago(seconds: float) -> str:
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
         if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds:.0f}s"
