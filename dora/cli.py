@@ -7,8 +7,11 @@ from typing import NoReturn
 
 from cyclopts import App, Parameter
 
-from dora.commands.evaluate import knn
+from dora.commands.evaluate import knn, linear
+from dora.commands.evaluate_dense import davis, discovery
+from dora.commands.evaluate_suite import suite
 from dora.commands.export import export
+from dora.commands.recipes import recipes
 from dora.commands.runs import plot, runs
 from dora.commands.train import train
 from dora.commands.visualise import attention, tracks
@@ -26,15 +29,19 @@ evaluations = App(name="eval", help="What a backbone is worth, by the paper's pr
 pictures = App(name="visualise", help="What a backbone attends to and follows.")
 app.register_install_completion_command()
 app.command(train)
+app.command(recipes)
 app.command(runs)
 app.command(plot)
 app.command(evaluations)
 app.command(pictures)
 app.command(export)
-for command in (knn,):
-    evaluations.command(command)
-for command in (tracks, attention):
-    pictures.command(command)
+evaluations.command(knn)
+evaluations.command(linear)
+evaluations.command(suite)
+evaluations.command(discovery)
+evaluations.command(davis)
+pictures.command(tracks)
+pictures.command(attention)
 
 
 def main(tokens: Sequence[str] | None = None) -> NoReturn:

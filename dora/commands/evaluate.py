@@ -1,13 +1,11 @@
-"""`dora eval ...`: what a backbone is worth, by the paper's protocols."""
+"""`dora eval knn`, `dora eval linear`: what a backbone is worth, by the paper's protocols."""
 
-import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.console import Console
 
-from dora.progress import progress_bars
+from dora.commands.places import EVALUATIONS
 
 
 def knn(
@@ -20,44 +18,133 @@ def knn(
     batch: int = 128,
     workers: int = 2,
     device: str = "auto",
+    precision: Literal["float32", "bf16"] = "float32",
     heads: int | None = None,
+    cache: str = EVALUATIONS,
+    beside: str | None = None,
     out: Path | None = None,
 ) -> None:
     """Classify pictures by a vote of their nearest neighbours among frozen features.
 
+    Several processes: `torchrun --nproc-per-node 8 -m dora eval knn ...`.
+
     Args:
-        weights: a checkpoint of any form, or random:PRESET for an untrained network.
+        weights: a checkpoint of any form; random:PRESET for an untrained network; timm:NAME,
+            timm:NAME@FILE or timm:NAME@random.
         data: a folder with train/CLASS and val/CLASS.
         k: numbers of neighbours.
         temperature: of the votes.
-        image_px: side of the pictures; the backbone's own if not given.
+        image_px: side of the pictures; the network's own if not given.
         batch: pictures at a time.
-        workers: threads that read pictures.
+        workers: threads that read pictures, for each process.
         device: auto, cpu, cuda, or cuda:N.
+        precision: of the frozen network.
         heads: attention heads, where the file of weights does not tell.
+        cache: folder where features are kept for the next time, or none.
+        beside: row of the paper's tables to compare with; the closest if not given.
         out: a JSON file for the scores and everything that was chosen.
     """
-    from dora.eval.features import load_evaluated
     from dora.eval.knn import evaluate_knn
-    from dora.eval.records import knn_table, write_record
-    from dora.train.distributed import choose_device
+    from dora.eval.records import knn_table
+    from dora.eval.session import evaluation
 
-    backbone, label = load_evaluated(weights, heads=heads)
-    with progress_bars() as progress:
+    with evaluation(
+        weights,
+        heads=heads,
+        device=device,
+        precision=precision,
+        batch=batch,
+        workers=workers,
+        cache=cache,
+        beside=beside,
+    ) as session:
         result = evaluate_knn(
-            backbone,
+            session.evaluated,
             data,
             ks=tuple(k),
             temperature=temperature,
             image_px=image_px,
-            batch=batch,
-            device=choose_device(device),
-            workers=workers,
-            progress=progress,
+            computing=session.computing,
         )
-    Console().print(knn_table({label: result}))
-    for note in result.notes:
-        print(f"note: {note}", file=sys.stderr)
-    if out is not None:
-        write_record(out, result, weights=label)
-        print(out)
+        table = knn_table({session.evaluated.label: result})
+        session.report(result, out=out, table=table, features=result.features)
+
+
+def linear(
+    *,
+    weights: str,
+    data: Path,
+    epochs: int = 100,
+    step_pictures: int = 1024,
+    lr: Annotated[list[float], Parameter(consume_multiple=True)] = [],  # noqa: B006
+    blocks: Annotated[list[int], Parameter(consume_multiple=True)] = [4],  # noqa: B006
+    patch_mean: Literal["without", "with", "both"] = "without",
+    frozen_crops: bool = False,
+    image_px: int | None = None,
+    seed: int = 0,
+    batch: int = 128,
+    workers: int = 2,
+    device: str = "auto",
+    precision: Literal["float32", "bf16"] = "float32",
+    heads: int | None = None,
+    cache: str = EVALUATIONS,
+    beside: str | None = None,
+    out: Path | None = None,
+) -> None:
+    """Classify pictures by linear layers on frozen features: a grid of learning rates at once.
+
+    A run that was stopped goes on when the command is given again. Several processes:
+    `torchrun --nproc-per-node 8 -m dora eval linear ...`.
+
+    Args:
+        weights: a checkpoint of any form; random:PRESET for an untrained network; timm:NAME,
+            timm:NAME@FILE or timm:NAME@random.
+        data: a folder with train/CLASS and val/CLASS.
+        epochs: passes over the training pictures.
+        step_pictures: pictures of a step, over all processes.
+        lr: learning rates for 256 pictures a step; 0.001 to 0.5 if not given.
+        blocks: features are [CLS] of so many last blocks; several numbers are compared.
+        patch_mean: without, with, or both: the mean of the last block's patches beside [CLS].
+        frozen_crops: train on centre crops, computed once, without augmentation: a short run.
+        image_px: side of the pictures; the network's own if not given.
+        seed: of heads, order and crops.
+        batch: pictures of one forward pass.
+        workers: threads that read pictures, for each process.
+        device: auto, cpu, cuda, or cuda:N.
+        precision: of the frozen network.
+        heads: attention heads, where the file of weights does not tell.
+        cache: folder where features and the state of a stopped run are kept, or none.
+        beside: row of the paper's tables to compare with; the closest if not given.
+        out: a JSON file for the scores and everything that was chosen.
+    """
+    from dora.eval.linear import evaluate_linear
+    from dora.eval.linear_settings import BASE_LRS, LinearSettings
+    from dora.eval.records import linear_table
+    from dora.eval.session import evaluation
+
+    with evaluation(
+        weights,
+        heads=heads,
+        device=device,
+        precision=precision,
+        batch=batch,
+        workers=workers,
+        cache=cache,
+        beside=beside,
+    ) as session:
+        native_px = session.evaluated.network.traits.image_px
+        settings = LinearSettings(
+            epochs=epochs,
+            step_pictures=step_pictures,
+            base_lrs=tuple(lr) or BASE_LRS,
+            blocks=tuple(blocks),
+            patch_means={"without": (False,), "with": (True,), "both": (False, True)}[patch_mean],
+            frozen_crops=frozen_crops,
+            image_px=native_px if image_px is None else image_px,
+            seed=seed,
+        )
+        result = evaluate_linear(
+            session.evaluated, data, settings=settings, computing=session.computing
+        )
+        table = linear_table(result, label=session.evaluated.label)
+        session.report(result, out=out, table=table, features=result.features)

@@ -5,6 +5,7 @@ released value first. `dora.presets` sets them together; a component takes its o
 """
 
 from dora.config.clips import AugmentConfig, ClipConfig, ViewConfig
+from dora.config.compute import ComputeConfig
 from dora.config.data import DataConfig
 from dora.config.method import LossConfig, TrackerConfig
 from dora.config.networks import HeadConfig, ModelConfig
@@ -16,6 +17,7 @@ from dora.config.span import Span
 __all__ = [
     "AugmentConfig",
     "ClipConfig",
+    "ComputeConfig",
     "DataConfig",
     "HeadConfig",
     "LogConfig",

@@ -10,7 +10,7 @@ from multiprocessing import forkserver, resource_tracker
 from threading import Thread, current_thread, main_thread
 from types import TracebackType
 
-READER = "dora.data.reading"
+READER = "dora.data.hand_over"
 """The module of what workers do."""
 
 

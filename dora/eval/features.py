@@ -1,141 +1,229 @@
-"""Frozen features of pictures: where a backbone comes from, and what it makes of files."""
+"""Features of picture files by a frozen network: in chunks, kept on the disk, shared by processes.
 
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+Chunk c belongs to process c modulo their number. A chunk is computed alone, so that the features
+do not depend on how many processes there are, nor on where a run was stopped.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
-from PIL import Image
-from rich.progress import Progress
+from rich.progress import TaskID
 from torch import Tensor
-from torchvision.transforms import v2
 
-from dora.config import ModelConfig
-from dora.data.colours import normalise
-from dora.errors import DoraError
-from dora.model.vit import Backbone, build_backbone
-from dora.model.weights import frozen_backbone, read_weights
-from dora.presets import named_preset
-
-RANDOM = "random"
-RANDOM_SEED = 0
+from dora.eval.computing import Computing
+from dora.eval.feature_store import CHUNK, FeatureStore, chunk_rows
+from dora.eval.loading import Evaluated
+from dora.eval.networks import Frozen
+from dora.eval.pictures import read_batches, read_picture, resize_px
+from dora.eval.sharing import share_chunk
+from dora.train.distributed import barrier, rank, world_size
 
 
-def load_evaluated(weights: str, *, heads: int | None = None) -> tuple[Backbone, str]:
-    """Return a frozen backbone and a label of where it comes from.
+@dataclass(frozen=True, kw_only=True)
+class FeatureKind:
+    """What is taken of each picture."""
 
-    Args:
-        weights: path of a checkpoint (see `read_weights`), or `random` or `random:PRESET` for an
-            untrained network of the default's or a preset's sizes, always the same one.
-        heads: attention heads, for a file that does not tell.
+    image_px: int
+    """Side of the pictures that the network sees."""
+    blocks: int = 1
+    """[CLS] of so many last blocks, side by side, the last block's last."""
+    patch_mean: bool = False
+    """And after them the mean of the last block's patch tokens."""
 
-    Raises:
-        DoraError: as `read_weights`, or there is no such preset.
-    """
-    source, _, preset = weights.partition(":")
-    if source == RANDOM:
-        preset = preset or "dora"
-        config = named_preset(preset).model
-        return random_backbone(config, seed=RANDOM_SEED), f"untrained (sizes of {preset})"
-    read = read_weights(Path(weights))
-    return frozen_backbone(read, heads=heads), read.source
+    def columns(self, width: int) -> int:
+        """Return the width of the features for tokens of a width."""
+        return width * (self.blocks + self.patch_mean)
 
+    def check(self, network: Frozen) -> None:
+        """Refuse what a network has not.
 
-def random_backbone(config: ModelConfig, *, seed: int) -> Backbone:
-    """Return an untrained backbone, frozen; the same seed gives the same one."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        backbone = build_backbone(config)
-    return backbone.eval().requires_grad_(False)
+        Raises:
+            DoraError: too many blocks, or a side that does not divide into patches.
+        """
+        network.check_side(self.image_px)
+        network.check_blocks(self.blocks)
 
-
-def read_picture(path: Path, *, image_px: int) -> Tensor:
-    """Return a file's picture as evaluations see it, (3, image_px, image_px) uint8.
-
-    Shorter side to 256/224 of `image_px` (bicubic), then the centre: DINO's transform.
-
-    Raises:
-        DoraError: the file is no whole picture.
-    """
-    try:
-        with Image.open(path) as opened:
-            picture = opened.convert("RGB")
-    except Exception as fault:  # bytes that are no picture fail in whatever way they happen to
-        raise DoraError(
-            f"{path} is no whole picture ({fault})", remedy="copy it again, or remove the file"
-        ) from fault
-    transform = v2.Compose(
-        [
-            v2.Resize(resize_px(image_px), interpolation=v2.InterpolationMode.BICUBIC),
-            v2.CenterCrop(image_px),
-            v2.PILToTensor(),
-        ]
-    )
-    cropped: Tensor = transform(picture)
-    return cropped
+    def of(self, network: Frozen, images: Tensor) -> Tensor:
+        """Return the features of normalised images, (M, W) float32."""
+        if self.blocks == 1 and not self.patch_mean:
+            return network.cls(images).float()
+        tokens = network.blocks(images, n_last=self.blocks)
+        parts = [*tokens.cls.float()]
+        if self.patch_mean:
+            parts.append(tokens.patches[-1].float().mean(dim=1))
+        return torch.cat(parts, dim=1)
 
 
-def resize_px(image_px: int) -> int:
-    """Return the shorter side before the centre crop: 256 for the usual 224."""
-    return round(image_px * 256 / 224)
+@dataclass(frozen=True, kw_only=True)
+class Features:
+    """A table of features in chunks of CHUNK rows, on the CPU or mapped from files."""
+
+    chunks: tuple[Tensor, ...]
+    """Each (CHUNK, W) float32, the last one with fewer rows."""
+    facts: "FeatureFacts"
+
+    def __len__(self) -> int:
+        return self.facts.pictures
+
+    def rows(self, indices: Tensor) -> Tensor:
+        """Return some rows, (M, W), in the order of `indices`, (M,) int64."""
+        found = torch.empty(len(indices), self.facts.width)
+        of_chunk = indices // CHUNK
+        for chunk in torch.unique(of_chunk).tolist():
+            wanted = (of_chunk == chunk).nonzero()[:, 0]
+            found[wanted] = self.chunks[chunk][indices[wanted] % CHUNK]
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureFacts:
+    """Where features came from; part of the record."""
+
+    title: str
+    pictures: int
+    width: int
+    """Columns."""
+    kept_in: str | None
+    """Folder on the disk."""
+    kept_bytes: int
+    reused_pictures: int
+    """Whose features were there already."""
+
+    def told(self) -> str:
+        """Return a sentence on where the features are."""
+        return (
+            f"{self.title}: {self.pictures} pictures, {self.kept_bytes / 2**20:.1f} MiB in "
+            f"{self.kept_in}, {self.reused_pictures} of them from before"
+        )
 
 
 @torch.inference_mode()
 def extract_features(
-    backbone: Backbone,
+    evaluated: Evaluated,
     paths: Sequence[Path],
     *,
-    image_px: int,
-    batch: int = 128,
-    device: torch.device,
-    workers: int = 4,
-    progress: Progress | None = None,
+    kind: FeatureKind,
+    computing: Computing,
+    root: Path,
     title: str = "features",
-) -> Tensor:
-    """Return [CLS] of the last block after the final norm, of length 1: (M, D) float32 on `device`.
+) -> Features:
+    """Return the features of M picture files, in their order.
+
+    All processes of a run call it together, and all get all features.
 
     Args:
-        backbone: frozen, on `device`.
-        paths: M picture files.
-        image_px: side of the pictures.
-        batch: pictures of one forward pass.
-        device: where the backbone lives and the features stay.
-        workers: threads that read pictures.
-        progress: where to show how far it is.
-        title: what to call it there.
+        evaluated: the network, on the computing device.
+        paths: the files.
+        kind: what is taken of each.
+        computing: where and how.
+        root: the data set's folder, which holds the files.
+        title: what to call it where progress is shown.
 
     Raises:
-        DoraError: a file is no whole picture, or the side does not divide into patches.
+        DoraError: a file is no whole picture, a side does not divide into patches, or features
+            cannot be kept.
     """
-    features = torch.empty(len(paths), backbone.config.width, device=device)
-    task = None if progress is None else progress.add_task(title, total=len(paths))
-    done = 0
-    for pictures in _read_batches(paths, image_px=image_px, batch=batch, workers=workers):
-        images = normalise(pictures.to(device))
-        cls = backbone(images, want_tokens=False).float()
-        features[done : done + len(cls)] = torch.nn.functional.normalize(cls, dim=1)
-        done += len(cls)
-        if progress is not None and task is not None:
-            progress.update(task, completed=done)
-    return features
+    kind.check(evaluated.network)
+    width = kind.columns(evaluated.network.traits.width)
+    store = None
+    if computing.cache is not None:
+        settings = feature_settings(evaluated, kind=kind, computing=computing)
+        store = FeatureStore.at(
+            computing.cache, settings=settings, paths=paths, root=root, width=width
+        )
+        if rank() == 0:
+            store.describe()
+    there = [store is not None and store.has(c) for c in range(-(-len(paths) // CHUNK))]
+    barrier()  # what is there already is judged by all before anyone adds to it
+    todo = [chunk for chunk, is_there in enumerate(there) if not is_there]
+    made = _compute(
+        evaluated, paths, todo, kind=kind, computing=computing, store=store, title=title
+    )
+    if store is not None:
+        barrier()
+        chunks = tuple(store.read(chunk) for chunk in range(store.chunks))
+    else:
+        shapes = [(chunk_rows(chunk, len(paths)), width) for chunk in todo]
+        chunks = tuple(
+            share_chunk(
+                made.get(chunk), shape, owner=chunk % world_size(), device=computing.device
+            ).cpu()
+            for chunk, shape in zip(todo, shapes, strict=True)
+        )
+    facts = FeatureFacts(
+        title=title,
+        pictures=len(paths),
+        width=width,
+        kept_in=None if store is None else str(store.folder),
+        kept_bytes=0 if store is None else store.size_bytes,
+        reused_pictures=sum(chunk_rows(c, len(paths)) for c, known in enumerate(there) if known),
+    )
+    return Features(chunks=chunks, facts=facts)
 
 
-def _read_batches(
-    paths: Sequence[Path], *, image_px: int, batch: int, workers: int
-) -> Iterator[Tensor]:
-    """Yield pictures, (M, 3, S, S) uint8 in order; the next batch is read while one is used."""
-    read = partial(read_picture, image_px=image_px)
-    # Threads suffice: Pillow decodes and resizes without holding the interpreter's lock.
-    with ThreadPoolExecutor(workers) as pool:
-        ahead: deque[list[Future[Tensor]]] = deque()
-        try:
-            for start in range(0, len(paths), batch):
-                ahead.append([pool.submit(read, path) for path in paths[start : start + batch]])
-                if len(ahead) > 1:
-                    yield torch.stack([future.result() for future in ahead.popleft()])
-            while ahead:
-                yield torch.stack([future.result() for future in ahead.popleft()])
-        finally:
-            pool.shutdown(cancel_futures=True)
+def feature_settings(
+    evaluated: Evaluated, *, kind: FeatureKind, computing: Computing
+) -> dict[str, object]:
+    """Return all but the files that features depend on; what is kept is found by it."""
+    traits = evaluated.network.traits
+    return {
+        "weights_sha256": evaluated.sha256,
+        "traits": asdict(traits),
+        "kind": asdict(kind),
+        "resize_px": resize_px(kind.image_px),
+        "precision": computing.precision,
+        "device": computing.device.type,
+        "torch": str(torch.__version__),
+    }
+
+
+def _compute(
+    evaluated: Evaluated,
+    paths: Sequence[Path],
+    todo: Sequence[int],
+    *,
+    kind: FeatureKind,
+    computing: Computing,
+    store: FeatureStore | None,
+    title: str,
+) -> dict[int, Tensor]:
+    """Compute this process's share of the chunks; return those that no store keeps."""
+    own = [chunk for chunk in todo if chunk % world_size() == rank()]
+    batches = [
+        paths[start : min(start + computing.batch, (chunk + 1) * CHUNK)]
+        for chunk in own
+        for start in range(chunk * CHUNK, min((chunk + 1) * CHUNK, len(paths)), computing.batch)
+    ]
+    read = partial(read_picture, image_px=kind.image_px)
+    pictures = read_batches(batches, read, workers=computing.workers)
+    task = _start_bar(computing, title, total=sum(map(len, batches)))
+    made: dict[int, Tensor] = {}
+    for chunk in own:
+        parts, left = [], chunk_rows(chunk, len(paths))
+        while left:
+            batch = next(pictures)
+            parts.append(embed(evaluated.network, batch, kind=kind, computing=computing).cpu())
+            left -= len(batch)
+            if computing.progress is not None and task is not None:
+                computing.progress.advance(task, len(batch))
+        if store is not None:
+            store.write(chunk, torch.cat(parts))
+        else:
+            made[chunk] = torch.cat(parts)
+    return made
+
+
+def embed(network: Frozen, pictures: Tensor, *, kind: FeatureKind, computing: Computing) -> Tensor:
+    """Return the features of pictures, (M, 3, S, S) uint8, as (M, W) float32 on the device."""
+    images = network.normalise(pictures.to(computing.device))
+    with torch.inference_mode(), computing.autocast():
+        return kind.of(network, images)
+
+
+def _start_bar(computing: Computing, title: str, *, total: int) -> TaskID | None:
+    if computing.progress is None or not total:
+        return None
+    return computing.progress.add_task(title, total=total)

@@ -8,6 +8,7 @@ from typing import Self
 from dora.errors import DoraError
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+IMAGENET_CLASSES = 1000
 _LAYOUT = "lay the pictures out as train/CLASS/NAME.jpg and val/CLASS/NAME.jpg"
 
 
@@ -52,6 +53,15 @@ class ClassFolders:
             classes=classes,
             train=_labelled(parts["train"], numbers),
             val=_labelled(parts["val"], numbers),
+        )
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what to bear in mind beside the paper's numbers, which are ImageNet-1k's."""
+        if len(self.classes) == IMAGENET_CLASSES:
+            return ()
+        return (
+            f"the paper's numbers are of ImageNet-1k; {self.folder} has {len(self.classes)} "
+            f"classes, not {IMAGENET_CLASSES}",
         )
 
 

@@ -4,24 +4,32 @@ The protocol is DINO's (arXiv:2104.14294, section 4.1): cosine similarity s of [
 of the k nearest training pictures votes for its class with exp(s / 0.07).
 """
 
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from rich.progress import Progress
 from torch import Tensor
+from torch.nn import functional
 
 from dora.errors import DoraError
-from dora.eval.features import extract_features, resize_px
+from dora.eval.computing import Computing
+from dora.eval.features import FeatureFacts, FeatureKind, extract_features
 from dora.eval.image_folder import ClassFolders
-from dora.model.vit import Backbone
+from dora.eval.loading import Evaluated
+from dora.eval.pictures import resize_px
+from dora.eval.scoring import rank_own
+from dora.eval.sharing import sum_over_ranks
+from dora.train.distributed import rank, world_size
 
 KS = (10, 20, 100, 200)
+PAPER_K = 20
+"""The k that the paper reports (B.3)."""
 TEMPERATURE = 0.07
-_SIMILARITIES = 2**25
-"""Similarities held at a time: 128 MiB, and about thrice that while the nearest are sought."""
+_QUERIES = 1024
+"""Validation pictures whose neighbours are sought at a time."""
+_TRAIN_ROWS = 2**15
+"""Training pictures that they are compared with at a time: 128 MiB of similarities."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +47,7 @@ class KnnScore:
 
 @dataclass(frozen=True, kw_only=True)
 class KnnResult:
-    """Scores and everything that was chosen; becomes the JSON record."""
+    """Scores and everything that was chosen; becomes part of the JSON record."""
 
     benchmark: str = "knn"
     data: str
@@ -50,176 +58,169 @@ class KnnResult:
     temperature: float
     image_px: int
     resize_px: int
-    width: int
-    """Width of the features (D)."""
-    patch_px: int
-    batch: int
-    device: str
-    seconds: float
+    features: tuple[FeatureFacts, ...]
+    """Of the training and of the validation pictures."""
     notes: tuple[str, ...]
     """Sentences on what differs from what was asked."""
 
+    @property
+    def measured(self) -> dict[str, float]:
+        """Numbers in the paper's columns, per cent: k of 20, or the nearest one that was scored."""
+        nearest = min(self.scores, key=lambda score: (abs(score.k - PAPER_K), score.k))
+        return {"k-NN": 100 * nearest.top1}
+
 
 def evaluate_knn(
-    backbone: Backbone,
+    evaluated: Evaluated,
     folder: Path,
     *,
     ks: Sequence[int] = KS,
     temperature: float = TEMPERATURE,
     image_px: int | None = None,
-    batch: int = 128,
-    device: torch.device | None = None,
-    workers: int = 4,
-    progress: Progress | None = None,
+    computing: Computing,
 ) -> KnnResult:
-    """Score a frozen backbone on a folder with `train/CLASS` and `val/CLASS`.
+    """Score a frozen network on a folder with `train/CLASS` and `val/CLASS`.
 
     Args:
-        backbone: the network; moved to `device`.
+        evaluated: the network; moved to the computing device.
         folder: the labelled pictures.
         ks: numbers of neighbours to score.
         temperature: of the votes exp(s / temperature).
-        image_px: side of the pictures; None: the backbone's native side.
-        batch: pictures of one forward pass.
-        device: where to compute; None: the CPU.
-        workers: threads that read pictures.
-        progress: where to show how far it is.
+        image_px: side of the pictures; None: the network's native side.
+        computing: where and how.
 
     Raises:
         DoraError: an option out of its range, a folder laid out otherwise, or a corrupt picture.
     """
-    image_px = backbone.config.image_px if image_px is None else image_px
-    device = device or torch.device("cpu")
-    _check_options(
-        ks,
-        temperature,
-        batch=batch,
-        workers=workers,
-        image_px=image_px,
-        patch_px=backbone.config.patch_px,
-    )
-    started = time.monotonic()
+    native_px = evaluated.network.traits.image_px
+    kind = FeatureKind(image_px=native_px if image_px is None else image_px)
+    _check_votes(ks, temperature)
+    kind.check(evaluated.network)
     folders = ClassFolders.open(folder)
-    backbone = backbone.to(device).eval()
-    features = {
-        name: extract_features(
-            backbone,
+    evaluated.to(computing.device)
+    train, val = (
+        extract_features(
+            evaluated,
             part.paths,
-            image_px=image_px,
-            batch=batch,
-            device=device,
-            workers=workers,
-            progress=progress,
+            kind=kind,
+            computing=computing,
+            root=folder,
             title=f"features of {name}/",
         )
         for name, part in (("train", folders.train), ("val", folders.val))
-    }
+    )
     scores = score_knn(
-        features["train"],
-        torch.tensor(folders.train.labels, device=device),
-        features["val"],
-        torch.tensor(folders.val.labels, device=device),
+        train.chunks,
+        torch.tensor(folders.train.labels),
+        val.chunks,
+        torch.tensor(folders.val.labels),
         classes=len(folders.classes),
         ks=ks,
         temperature=temperature,
+        device=computing.device,
     )
-    train_images = len(folders.train.paths)
     return KnnResult(
         data=str(folder),
         scores=scores,
         classes=len(folders.classes),
-        train_images=train_images,
-        val_images=len(folders.val.paths),
+        train_images=len(train),
+        val_images=len(val),
         temperature=temperature,
-        image_px=image_px,
-        resize_px=resize_px(image_px),
-        width=backbone.config.width,
-        patch_px=backbone.config.patch_px,
-        batch=batch,
-        device=str(device),
-        seconds=round(time.monotonic() - started, 2),
-        notes=tuple(
-            f"k = {score.k} is more than the {train_images} training pictures, which all vote"
-            for score in scores
-            if score.k_used < score.k
+        image_px=kind.image_px,
+        resize_px=resize_px(kind.image_px),
+        features=(train.facts, val.facts),
+        notes=(
+            *folders.notes(),
+            *(
+                f"k = {score.k} is more than the {len(train)} training pictures, which all vote"
+                for score in scores
+                if score.k_used < score.k
+            ),
         ),
     )
 
 
 def score_knn(
-    train_ND: Tensor,
+    train: Sequence[Tensor],
     train_labels: Tensor,
-    val_MD: Tensor,
+    val: Sequence[Tensor],
     val_labels: Tensor,
     *,
     classes: int,
     ks: Sequence[int] = KS,
     temperature: float = TEMPERATURE,
+    device: torch.device | None = None,
 ) -> tuple[KnnScore, ...]:
-    """Return the scores of features of length 1, for each k.
+    """Return the scores of features, for each k; their lengths do not count.
 
-    Equal votes go to the class with the lower number. Memory does not grow with the number of
-    validation pictures.
+    Equal votes go to the class with the lower number. What is on the device at a time does not grow
+    with either number of pictures. Processes share the validation pictures.
 
     Args:
-        train_ND: (N, D) features of the training pictures.
+        train: pieces (n, D) of the N features of training pictures.
         train_labels: (N,) int64 numbers of their classes.
-        val_MD: (M, D) features to classify.
+        val: pieces (m, D) of the M features to classify.
         val_labels: (M,) int64.
         classes: number of classes.
         ks: numbers of neighbours; those above N count as N.
         temperature: of the votes.
+        device: where to compare; None: where the features are.
     """
-    used = [min(k, len(train_ND)) for k in ks]
-    hits = torch.zeros(len(ks), 2, dtype=torch.int64, device=val_MD.device)
-    chunk = max(1, _SIMILARITIES // len(train_ND))
-    for start in range(0, len(val_MD), chunk):
-        queries, labels = val_MD[start : start + chunk], val_labels[start : start + chunk]
-        similarities, nearest = (queries @ train_ND.T).topk(max(used), dim=1)
+    used = [min(k, len(train_labels)) for k in ks]
+    device = device or val[0].device
+    hits = torch.zeros(len(ks), 2, dtype=torch.int64, device=device)
+    elections = train_labels.to(device)
+    for turn, (start, queries) in enumerate(_pieces(val, rows=_QUERIES)):
+        if turn % world_size() != rank():
+            continue
+        labels = val_labels[start : start + len(queries)].to(device)
+        similarities, nearest = _find_nearest(queries.to(device), train, count=max(used))
         # Relative to the nearest one's vote: the same winners, and no exponential overflows.
         votes = torch.exp((similarities - similarities[:, :1]) / temperature)
-        elected = train_labels[nearest]
+        elected = elections[nearest]
         for row, k in enumerate(used):
             sums = votes.new_zeros(len(queries), classes)
             sums.scatter_add_(1, elected[:, :k], votes[:, :k])
-            rank, voted = _rank(sums, labels)
-            hits[row, 0] += (voted & (rank < 1)).sum()
-            hits[row, 1] += (voted & (rank < 5)).sum()
-    shares = (hits.double() / len(val_MD)).tolist()
+            place, votes_for_own = rank_own(sums, labels)
+            voted = votes_for_own > 0
+            hits[row, 0] += (voted & (place < 1)).sum()
+            hits[row, 1] += (voted & (place < 5)).sum()
+    shares = (sum_over_ranks(hits).double() / len(val_labels)).tolist()
     return tuple(
         KnnScore(k=k, k_used=k_used, top1=top1, top5=top5)
         for k, k_used, (top1, top5) in zip(ks, used, shares, strict=True)
     )
 
 
-def _rank(sums: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the place of each picture's own class, from 0, and whether anyone voted for it."""
-    own = sums.gather(1, labels[:, None])
-    before = torch.arange(sums.shape[1], device=sums.device) < labels[:, None]
-    place = (sums > own).sum(dim=1) + ((sums == own) & before).sum(dim=1)
-    return place, own[:, 0] > 0
+def _find_nearest(queries: Tensor, train: Sequence[Tensor], *, count: int) -> tuple[Tensor, Tensor]:
+    """Return cosine similarities and numbers of the nearest training pictures, (M, count) each."""
+    queries = functional.normalize(queries, dim=1)
+    best = queries.new_empty(len(queries), 0)
+    numbers = torch.empty(len(queries), 0, dtype=torch.int64, device=queries.device)
+    for start, rows in _pieces(train, rows=_TRAIN_ROWS):
+        similarities = queries @ functional.normalize(rows.to(queries.device), dim=1).T
+        here, places = similarities.topk(min(count, len(rows)), dim=1)
+        best, kept = torch.cat([best, here], dim=1).sort(dim=1, descending=True, stable=True)
+        numbers = torch.cat([numbers, places + start], dim=1).gather(1, kept)
+        best, numbers = best[:, :count], numbers[:, :count]
+    return best, numbers
 
 
-def _check_options(
-    ks: Sequence[int],
-    temperature: float,
-    *,
-    batch: int,
-    workers: int,
-    image_px: int,
-    patch_px: int,
-) -> None:
+def _pieces(chunks: Sequence[Tensor], *, rows: int) -> Iterator[tuple[int, Tensor]]:
+    """Yield the first row's number and neighbouring rows, joined to pieces of about `rows`."""
+    start, held = 0, list[Tensor]()
+    for chunk in chunks:
+        for part in torch.split(chunk, rows):
+            if held and sum(map(len, held)) + len(part) > rows:
+                yield start, torch.cat(held)
+                start, held = start + sum(map(len, held)), []
+            held.append(part)
+    if held:
+        yield start, torch.cat(held)
+
+
+def _check_votes(ks: Sequence[int], temperature: float) -> None:
     if not ks or min(ks) < 1:
         raise DoraError(f"k is {list(ks)}", remedy="name one or more numbers of neighbours from 1")
     if not temperature > 0:
         raise DoraError(f"the temperature of the votes is {temperature}", remedy="use 0.07")
-    if batch < 1 or workers < 1:
-        raise DoraError(
-            f"batches of {batch} pictures, read by {workers} threads",
-            remedy="use 1 or more of each",
-        )
-    if image_px < 1 or image_px % patch_px:
-        raise DoraError(
-            f"pictures of {image_px} px do not divide into patches of {patch_px} px",
-            remedy=f"use a multiple of {patch_px}",
-        )

@@ -4,19 +4,96 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from rich.table import Table
 
+from dora.eval.computing import Cost
 from dora.eval.knn import KnnResult
+from dora.eval.linear import LinearResult
+from dora.eval.loading import Evaluated
+from dora.eval.paper_numbers import PaperRow, paper_tables
 from dora.whole_file import whole_file
+
+
+class Result(Protocol):
+    """What every evaluation returns: a frozen dataclass of numbers and of all that was chosen."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def benchmark(self) -> str:
+        """Its name, as in `dora eval NAME`."""
+
+    @property
+    def measured(self) -> dict[str, float]:
+        """Numbers by the paper's columns (`paper_tables`), per cent."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what differs from what was asked or published."""
+
+
+def make_record(
+    result: Result, *, evaluated: Evaluated, cost: Cost, beside: PaperRow
+) -> dict[str, Any]:
+    """Return the record of an evaluation, ready for JSON.
+
+    Args:
+        result: what was measured and chosen; its fields stand at the top.
+        evaluated: the network.
+        cost: what it took.
+        beside: the paper's row to compare with.
+    """
+    return {
+        "weights": evaluated.label,
+        **asdict(result),
+        "measured": result.measured,
+        "paper": {
+            "row": beside.name,
+            "numbers": {
+                column: {"number": beside.numbers[column], "table": paper_tables()[column]}
+                for column in result.measured
+                if column in beside.numbers
+            },
+            "remark": beside.remark,
+        },
+        "network": {
+            "asked": evaluated.asked,
+            "origin": evaluated.origin,
+            "sha256": evaluated.sha256,
+            **asdict(evaluated.network.traits),
+        },
+        "cost": asdict(cost),
+    }
+
+
+def write_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a record as JSON; the file appears only when whole.
+
+    Raises:
+        DoraError: it cannot be written.
+    """
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
+    with whole_file(path, remedy="make room, or name another file") as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
+
+
+def compare_lines(result: Result, beside: PaperRow) -> list[str]:
+    """Return a line for each measured number, the paper's beside it."""
+    lines = []
+    for column, number in result.measured.items():
+        printed = beside.numbers.get(column)
+        theirs = "no number" if printed is None else f"{printed:.1f}, {paper_tables()[column]}"
+        lines.append(f"{column}: {number:.1f} %; the paper's {beside.name}: {theirs}")
+    return lines
 
 
 def knn_table(results: Mapping[str, KnnResult]) -> Table:
     """Return the scores in per cent, one row a k and two columns a network.
 
     Args:
-        results: by label of the network (see `load_evaluated`); all with the same ks.
+        results: by label of the network; all with the same ks.
     """
     first = next(iter(results.values()))
     table = Table(
@@ -37,18 +114,25 @@ def knn_table(results: Mapping[str, KnnResult]) -> Table:
     return table
 
 
-def write_record(path: Path, result: KnnResult, *, weights: str) -> None:
-    """Write a result as JSON; the file appears only when whole.
-
-    Args:
-        path: the file; its folder is made.
-        result: what was measured.
-        weights: label of the network.
-
-    Raises:
-        DoraError: it cannot be written.
-    """
-    record: dict[str, Any] = {"weights": weights, **asdict(result)}
-    text = json.dumps(record, indent=2, ensure_ascii=False)
-    with whole_file(path, remedy="make room, or name another file") as partial:
-        partial.write_text(text + "\n", encoding="utf-8")
+def linear_table(result: LinearResult, *, label: str) -> Table:
+    """Return the scores in per cent, one row a head, the chosen one marked."""
+    table = Table(
+        title=f"linear probe on {result.data}: {label}, {result.classes} classes, "
+        f"{result.train_images} training and {result.val_images} validation pictures"
+    )
+    for title in ("blocks", "patch mean", "learning rate", "top 1, %", "epoch"):
+        table.add_column(title, justify="right")
+    table.add_column("last epoch\ntop 1, %", justify="right")
+    table.add_column("top 5, %", justify="right", vertical="bottom")
+    for head in result.heads:
+        table.add_row(
+            str(head.blocks),
+            "yes" if head.patch_mean else "no",
+            f"{head.base_lr:g}",
+            f"{100 * head.best_top1:.1f}",
+            str(head.best_epoch),
+            f"{100 * head.last_top1:.1f}",
+            f"{100 * head.last_top5:.1f}",
+            style="bold" if head == result.chosen else None,
+        )
+    return table

@@ -3,13 +3,14 @@
 import atexit
 import os
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+from torch.nn.parallel import DistributedDataParallel
 
 from dora.errors import DoraError
 
@@ -135,22 +136,41 @@ def mean_over_ranks(values: Tensor) -> Tensor:
     return total / world_size()
 
 
-def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replace every gradient by its mean over all processes, in one reduction.
+def with_shared_gradients(network: nn.Module) -> nn.Module:
+    """Return a network whose backward passes leave each gradient's mean over all processes.
 
-    Exact for losses that are means over clips, because every process holds equally many. All
-    processes must have gradients for the same parameters.
+    Exact for losses that are means over clips, because every process holds equally many. Parts of
+    the reduction run while the rest of the gradients are computed. All processes must have
+    gradients for the same parameters, the same in every step. A process alone gets its network
+    back.
     """
     if world_size() == 1:
-        return
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    flat = torch.cat([gradient.flatten() for gradient in gradients])
+        return network
     with _others_answer():
-        distributed.all_reduce(flat)
-    flat /= world_size()
-    pieces = torch.split(flat, [gradient.numel() for gradient in gradients])
-    for gradient, piece in zip(gradients, pieces, strict=True):
-        gradient.copy_(piece.view_as(gradient))
+        return DistributedDataParallel(network, static_graph=True, gradient_as_bucket_view=True)
+
+
+@contextmanager
+def reduction(network: nn.Module, *, now: bool) -> Iterator[None]:
+    """Reduce gradients in the backward pass of the block, or leave them to a later one.
+
+    Args:
+        network: of `with_shared_gradients`; its forward pass belongs into the block, too.
+        now: False adds up this process's own gradients.
+
+    Raises:
+        DoraError: another process is gone.
+    """
+    if not isinstance(network, DistributedDataParallel):
+        yield
+        return
+    try:
+        with nullcontext() if now else network.no_sync():
+            yield
+    except RuntimeError as fault:
+        if not _is_of_communication(fault):
+            raise
+        raise _lost_others(fault) from fault
 
 
 @contextmanager
@@ -165,11 +185,24 @@ def _others_answer() -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as fault:
-        time.sleep(_LATER_S)
-        raise LostOthersError(
-            f"process {rank()} has lost the others of its run ({_first_line(fault)})",
-            remedy="see what ended first; give the same command again to go on",
-        ) from fault
+        raise _lost_others(fault) from fault
+
+
+def _lost_others(fault: Exception) -> LostOthersError:
+    """Return what to say of it, a little later than who failed."""
+    time.sleep(_LATER_S)
+    return LostOthersError(
+        f"process {rank()} has lost the others of its run ({_first_line(fault)})",
+        remedy="see what ended first; give the same command again to go on",
+    )
+
+
+def _is_of_communication(fault: RuntimeError) -> bool:
+    """Whether a fault of a backward pass is that of its reduction; gloo has no type of its own."""
+    words = ("gloo", "nccl", "connection")
+    return isinstance(fault, distributed.DistError) or any(
+        word in str(fault).lower() for word in words
+    )
 
 
 def _first_line(fault: Exception) -> str:

@@ -19,6 +19,7 @@ from dora.data.description import (
     settled,
 )
 from dora.data.loader import ClipLoader
+from dora.data.picture_folder import PictureFolder, PictureSet
 from dora.errors import DoraError
 from dora.runs.standing import begin_standing, claimed, end_standing
 from dora.train.collapse import CollapseWatch
@@ -35,7 +36,6 @@ from dora.train.run import Outcome, Report, say_on_stderr, train
 from dora.train.schedule import Schedules
 from dora.train.trainer import StepRecord, Trainer
 from dora.train.wandb_log import WandbLog
-from wtours.shards import ShardSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,15 +48,21 @@ class Beginning:
     data: DataDescription
 
 
-def data_digest(shards: Sequence[ShardSet]) -> str:
-    """Return a number for the pictures and segments of the sets: SHA-256 of their index tables."""
-    digests = [shard_set.record.tables["index.parquet"] for shard_set in shards]
+def data_digest(shards: Sequence[PictureSet]) -> str:
+    """Return a number for the pictures and segments of the sets: SHA-256 of their index tables.
+
+    Of a folder of pictures: of the names and sizes of its files.
+    """
+    digests = [
+        one.digest if isinstance(one, PictureFolder) else one.record.tables["index.parquet"]
+        for one in shards
+    ]
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def launch(
     config: RunConfig,
-    shards: Sequence[ShardSet],
+    shards: Sequence[PictureSet],
     *,
     out: Path,
     device: torch.device,

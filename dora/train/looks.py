@@ -19,7 +19,10 @@ class Seen:
 
 
 class Look(Protocol):
-    """Looks at the teacher every so many epochs, on process 0, while the others wait."""
+    """Looks at the teacher every so many epochs: all processes together, or one for all.
+
+    Every process is asked; what process 0 returns counts.
+    """
 
     name: str
     """Tells the kinds of looks apart, in records."""

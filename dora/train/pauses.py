@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import torch
+
 from dora.runs.files import CHECKPOINT_FILE
 from dora.train.checkpoint import save_checkpoint
-from dora.train.distributed import barrier, rank
+from dora.train.distributed import barrier, mean_over_ranks, rank
 from dora.train.keeping import keep_newest
 from dora.train.looks import Look
 from dora.train.records import Records
@@ -86,14 +88,19 @@ class Pauses:
         return due and (step > 0 or look.from_start)
 
     def _take_looks(self) -> None:
-        if self._records is None:
-            return
         step = self._trainer.step
         for look in self._looks:
-            if not self._look_due(look, step) or self._records.has_look(look.name, step):
+            if not self._look_due(look, step) or self._stands(look):
                 continue
             seen = look.look(self._trainer.pair.teacher.backbone.state_dict())
+            if self._records is None:
+                continue
             self._records.add_look(look.name, step, seen)
             if seen.figures:
                 figures = ", ".join(f"{name} {value:.4g}" for name, value in seen.figures.items())
                 self._say(f"after step {step} of {self._total}: {figures}")
+
+    def _stands(self, look: Look) -> bool:
+        """Whether what a look sees now is in the records, which process 0 alone can tell."""
+        here = self._records is not None and self._records.has_look(look.name, self._trainer.step)
+        return bool(mean_over_ranks(torch.tensor(float(here), device=self._trainer.device)) > 0)

@@ -20,6 +20,7 @@ FREE_OPTIONS = (
     "data.cache_gb",
     "data.on_bad_frame",
     "data.decoder",
+    *("compute.accumulate", "compute.checkpoint", "compute.compile"),
     "save.",
     "log.",
 )

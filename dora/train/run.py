@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from dora.data.views import Views
 from dora.errors import DoraError
 from dora.runs.files import CHECKPOINT_FILE
-from dora.train.distributed import mean_over_ranks, rank, world_size
+from dora.train.distributed import rank, world_size
 from dora.train.looks import Look
 from dora.train.pauses import Pauses, Say
 from dora.train.records import Records
@@ -73,17 +71,17 @@ def train(
     try:
         pauses.begin()
         with stop_on_signal() as stop:
-            for record in run_steps(trainer, _until_stopped(batches, stop)):
+            steps = _until_stopped(batches, stop)
+            for record in run_steps(trainer, steps, asked=lambda: stop.asked, due=pauses.due):
                 seconds.append(record.figures["step_s"])
                 clips_hz = trainer.config.data.batch_clips * len(seconds) / sum(seconds)
                 if records is not None:
                     records.add(record.step, record.figures | {"clips_hz": clips_hz})
                 report(record, clips_hz)
-                stopping = _any_rank(stop.asked, trainer.device)
-                if stopping or pauses.due(trainer.step):
-                    pauses.take(stopping=stopping)
-                if stopping:
-                    break
+                # The figures of all steps so far have been read: none of them is NaN.
+                if pauses.due(trainer.step) and record.step + 1 == trainer.step:
+                    # One process alone may know better than its last reduction.
+                    pauses.take(stopping=record.stop or (world_size() == 1 and stop.asked))
             pauses.save()
     finally:
         if records is not None:
@@ -106,8 +104,3 @@ def _until_stopped(batches: Iterable[Views], stop: Stop) -> Iterator[Views]:
     except DoraError:
         if not stop.asked or world_size() > 1:  # the others would wait for this process's step
             raise
-
-
-def _any_rank(asked: bool, device: torch.device) -> bool:
-    """Whether any process was asked to stop, so that all stop after the same step."""
-    return bool(mean_over_ranks(torch.tensor(float(asked), device=device)) > 0)

@@ -12,7 +12,7 @@ from rich.progress import Progress
 from dora.config import RunConfig
 from dora.data.colours import normalise
 from dora.errors import DoraError
-from dora.eval.features import RANDOM, load_evaluated
+from dora.eval.loading import RANDOM, load_evaluated
 from dora.model.vit import Backbone, Tokens
 from dora.model.weights import frozen_backbone, read_weights
 from dora.presets import named_preset, released

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from dora.config import RunConfig
-from dora.eval.features import random_backbone
+from dora.eval.loading import random_backbone
+from dora.train.distributed import rank
 from dora.train.looks import Seen
 from dora.visualise.attention import attention_maps, attention_sheet
 from dora.visualise.network import Network
@@ -52,9 +53,13 @@ class Pictures:
     def look(self, teacher: Mapping[str, Tensor]) -> Seen:
         """Return a sheet of objects, unless the method has none, and one of attention, a clip.
 
+        Process 0 draws alone; the others have nothing to show.
+
         Raises:
             ShardError: a picture was altered.
         """
+        if rank() > 0:
+            return Seen()
         self._network.backbone.load_state_dict(teacher)
         label, side_px = self._network.label, self._network.run.model.image_px
         pictures = {}

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from dora.config import ModelConfig
-from dora.eval.features import random_backbone
+from dora.eval.computing import Computing
 from dora.eval.image_folder import ClassFolders
 from dora.eval.knn import evaluate_knn
+from dora.eval.loading import evaluated, random_backbone
+from dora.eval.networks import DinoNetwork
 from dora.train.looks import Seen
 
 KS = (10, 20)
@@ -40,21 +42,18 @@ class Probe:
     ) -> None:
         ClassFolders.open(folder)
         self.every_epochs = every_epochs
-        self._folder, self._device = folder, device
+        self._folder = folder
         self._backbone = random_backbone(model, seed=0)
+        threads = min(MOST_THREADS, os.cpu_count() or 1)
+        self._computing = Computing(device=device, workers=threads)
 
     def look(self, teacher: Mapping[str, Tensor]) -> Seen:
-        """Return the shares of validation pictures whose class was found.
+        """Return the shares of validation pictures whose class was found; processes share the work.
 
         Raises:
             DoraError: a picture is damaged.
         """
         self._backbone.load_state_dict(teacher)
-        result = evaluate_knn(
-            self._backbone,
-            self._folder,
-            ks=KS,
-            device=self._device,
-            workers=min(MOST_THREADS, os.cpu_count() or 1),
-        )
+        network = evaluated(DinoNetwork(self._backbone), "the teacher")
+        result = evaluate_knn(network, self._folder, ks=KS, computing=self._computing)
         return Seen(figures={f"knn/{score.k}": score.top1 for score in result.scores})

@@ -2,24 +2,21 @@ import json
 import math
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 from rich.console import Console
 from torch.nn import functional
 
-from dora.config import ModelConfig
 from dora.errors import DoraError
 from dora.eval import knn
-from dora.eval.features import random_backbone
-from dora.eval.knn import evaluate_knn, score_knn
-from dora.eval.records import knn_table, write_record
+from dora.eval.computing import Computing, Meter
+from dora.eval.knn import KnnResult, evaluate_knn, score_knn
+from dora.eval.paper_numbers import closest_row
+from dora.eval.records import knn_table, make_record, write_record
+from tests.dora.eval.tiny_networks import ON_CPU, tiny_network, write_colours
 from tests.references import knn as plain
-
-TINY = ModelConfig(width=64, depth=2, heads=1, patch_px=8, image_px=32)
 
 
 def clustered(generator: torch.Generator, *, pictures: int, classes: int) -> tuple:
@@ -34,22 +31,23 @@ def clustered(generator: torch.Generator, *, pictures: int, classes: int) -> tup
     seed=st.integers(0, 1000),
     classes=st.integers(1, 9),
     temperature=st.sampled_from([0.001, 0.07, 5.0]),
-    chunk=st.sampled_from([1, 50, 10_000]),
+    piece=st.sampled_from([1, 4, 10_000]),
 )
 def test_scores_equal_those_of_plain_loops(
-    seed: int, classes: int, temperature: float, chunk: int
+    seed: int, classes: int, temperature: float, piece: int
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
     train, train_labels = clustered(generator, pictures=25, classes=classes)
     val, val_labels = clustered(generator, pictures=12, classes=classes)
     ks = (1, 3, 7, 25)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(knn, "_SIMILARITIES", chunk)
+        patch.setattr(knn, "_QUERIES", piece)
+        patch.setattr(knn, "_TRAIN_ROWS", piece + 2)
         # In float64, where exp(1 / 0.001) of the plain version stays finite in Python too.
         scores = score_knn(
-            train.double(),
+            torch.split(train.double(), 7),
             train_labels,
-            val.double(),
+            torch.split(val.double(), 5),
             val_labels,
             classes=classes,
             ks=ks,
@@ -71,7 +69,7 @@ def test_near_neighbours_outvote_many_far_ones() -> None:
     angles = torch.tensor([0.05, 0.9, 0.9, 0.9])
     train = torch.stack([angles.cos(), angles.sin()], dim=1)
     query = torch.tensor([[1.0, 0.0]])
-    arguments = (train, torch.tensor([1, 0, 0, 0]), query, torch.tensor([1]))
+    arguments = ([train], torch.tensor([1, 0, 0, 0]), [query], torch.tensor([1]))
     (score,) = score_knn(*arguments, classes=2, ks=(4,))
     assert score.top1 == 1
     flat = score_knn(*arguments, classes=2, ks=(4,), temperature=100.0)
@@ -82,40 +80,41 @@ def test_near_neighbours_outvote_many_far_ones() -> None:
 def test_class_without_a_vote_is_not_among_the_top_five() -> None:
     train = functional.normalize(torch.randn(4, 3, generator=torch.Generator().manual_seed(0)))
     labels = torch.zeros(4, dtype=torch.int64)
-    (score,) = score_knn(train, labels, train[:1], torch.tensor([1]), classes=2, ks=(3,))
+    (score,) = score_knn([train], labels, [train[:1]], torch.tensor([1]), classes=2, ks=(3,))
     assert (score.top1, score.top5) == (0, 0)
 
 
 @pytest.fixture(scope="module")
 def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Squares of 32 px in two colours with noise: any network tells them apart."""
-    folder = tmp_path_factory.mktemp("colours")
-    generator = np.random.default_rng(0)
-    for part, count in (("train", 6), ("val", 3)):
-        for name, colour in (("blue", (20, 40, 220)), ("red", (220, 60, 20))):
-            (folder / part / name).mkdir(parents=True)
-            for number in range(count):
-                pixels = np.clip(generator.normal(colour, 20, size=(32, 32, 3)), 0, 255)
-                Image.fromarray(pixels.astype(np.uint8)).save(
-                    folder / part / name / f"{number}.png"
-                )
-    return folder
+    return write_colours(tmp_path_factory.mktemp("colours"))
+
+
+def score(folder: Path, computing: Computing = ON_CPU, **options: object) -> KnnResult:
+    return evaluate_knn(tiny_network(), folder, computing=computing, **options)
 
 
 def test_folder_of_separable_classes_is_solved_and_the_record_says_all(
     colours: Path, tmp_path: Path
 ) -> None:
-    backbone = random_backbone(TINY, seed=0)
-    result = evaluate_knn(backbone, colours, ks=(1, 5, 20), batch=5)
-    assert [score.top1 for score in result.scores] == pytest.approx([1, 1, result.scores[2].top1])
-    assert [score.k_used for score in result.scores] == [1, 5, 12]
-    assert result.notes == ("k = 20 is more than the 12 training pictures, which all vote",)
+    meter = Meter(ON_CPU)
+    result = score(colours, ks=(1, 5, 20))
+    assert [s.top1 for s in result.scores] == pytest.approx([1, 1, result.scores[2].top1])
+    assert [s.k_used for s in result.scores] == [1, 5, 12]
+    assert "has 2 classes, not 1000" in result.notes[0]
+    assert result.notes[1:] == ("k = 20 is more than the 12 training pictures, which all vote",)
     path = tmp_path / "made" / "knn.json"
-    write_record(path, result, weights="untrained")
+    network = tiny_network()
+    row = closest_row(network)
+    write_record(path, make_record(result, evaluated=network, cost=meter.cost(), beside=row))
     record = json.loads(path.read_text())
-    assert (record["weights"], record["image_px"], record["resize_px"]) == ("untrained", 32, 37)
+    assert (record["weights"], record["image_px"], record["resize_px"]) == ("untrained 0", 32, 37)
     assert (record["classes"], record["train_images"], record["val_images"]) == (2, 12, 6)
     assert record["scores"][0] == {"k": 1, "k_used": 1, "top1": 1.0, "top5": 1.0}
+    assert record["measured"] == {"k-NN": 100 * result.scores[2].top1}
+    assert record["paper"]["row"] == "untrained ViT-S"
+    assert record["network"]["sha256"] == network.sha256
+    assert record["cost"]["device"] == "cpu"
+    assert record["cost"]["peak_memory_mib"] > 50
     assert [entry.name for entry in path.parent.iterdir()] == ["knn.json"]
     console = Console(width=100, record=True)
     console.print(knn_table({"untrained": result}))
@@ -123,9 +122,26 @@ def test_folder_of_separable_classes_is_solved_and_the_record_says_all(
 
 
 def test_picture_side_is_the_native_one_unless_given(colours: Path) -> None:
-    backbone = random_backbone(TINY, seed=0)
-    assert evaluate_knn(backbone, colours, ks=(1,)).image_px == 32
-    assert evaluate_knn(backbone, colours, ks=(1,), image_px=48).image_px == 48
+    assert score(colours, ks=(1,)).image_px == 32
+    assert score(colours, ks=(1,), image_px=48).image_px == 48
+
+
+def test_number_beside_the_papers_is_that_of_its_k() -> None:
+    ks = (5, 20, 200)
+    scores = tuple(knn.KnnScore(k=k, k_used=k, top1=k / 1000, top5=1.0) for k in ks)
+    result = KnnResult(
+        data="d",
+        scores=scores,
+        classes=2,
+        train_images=500,
+        val_images=9,
+        temperature=0.07,
+        image_px=224,
+        resize_px=256,
+        features=(),
+        notes=(),
+    )
+    assert result.measured == {"k-NN": pytest.approx(2)}
 
 
 @pytest.mark.parametrize(
@@ -136,17 +152,36 @@ def test_picture_side_is_the_native_one_unless_given(colours: Path) -> None:
         ({"temperature": 0.0}, "temperature"),
         ({"temperature": math.nan}, "temperature"),
         ({"image_px": 36}, "36 px do not divide"),
-        ({"batch": 0}, "batches of 0"),
         ({"image_px": 0}, "0 px do not divide"),
     ],
 )
 def test_option_out_of_its_range_is_refused(colours: Path, options: dict, fault: str) -> None:
     with pytest.raises(DoraError, match=fault):
-        evaluate_knn(random_backbone(TINY, seed=0), colours, **options)
+        score(colours, **options)
 
 
-def test_record_that_cannot_be_written_is_named(colours: Path, tmp_path: Path) -> None:
-    result = evaluate_knn(random_backbone(TINY, seed=0), colours, ks=(1,))
+def test_batches_of_nothing_are_refused() -> None:
+    for options in ({"batch": 0}, {"workers": 0}):
+        with pytest.raises(DoraError, match="batches of"):
+            Computing(**options)
+
+
+def test_record_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DoraError, match="cannot be written"):
-        write_record(tmp_path / "file" / "knn.json", result, weights="untrained")
+        write_record(tmp_path / "file" / "knn.json", {})
+
+
+def test_neighbours_agree_with_scikit_learn() -> None:
+    """An independent judge: weighted votes of the k nearest by cosine distance."""
+    neighbors = pytest.importorskip("sklearn.neighbors", reason="scikit-learn is not installed")
+    generator = torch.Generator().manual_seed(4)
+    train, train_labels = clustered(generator, pictures=300, classes=5)
+    val, val_labels = clustered(generator, pictures=80, classes=5)
+    (found,) = score_knn([train], train_labels, [val], val_labels, classes=5, ks=(11,))
+    judge = neighbors.KNeighborsClassifier(
+        11,
+        metric="cosine",
+        weights=lambda distances: torch.exp((1 - torch.from_numpy(distances)) / 0.07).numpy(),
+    ).fit(train.numpy(), train_labels.numpy())
+    assert found.top1 == pytest.approx(judge.score(val.numpy(), val_labels.numpy()))

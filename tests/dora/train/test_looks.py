@@ -17,8 +17,9 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from dora.config import LogConfig, RunConfig
 from dora.config_text import with_settings
 from dora.errors import DoraError
+from dora.eval.computing import Computing
 from dora.eval.knn import evaluate_knn
-from dora.model.weights import frozen_backbone, read_weights
+from dora.eval.loading import open_network
 from dora.train.launch import launch
 from dora.train.looks import Look
 from dora.watch.pictures import Pictures
@@ -88,10 +89,9 @@ def test_looks_leave_scores_and_pictures_and_change_nothing(
     assert [(line["step"], line["look"]) for line in lines] == [
         (0, "knn"), (0, "pictures"), (4, "knn"), (8, "knn"), (8, "pictures"),
     ]  # fmt: skip
-    teacher = frozen_backbone(read_weights(tmp_path / "seen" / "checkpoint.pth"))
-    expected = {
-        f"knn/{score.k}": score.top1 for score in evaluate_knn(teacher, classes, ks=(10, 20)).scores
-    }
+    teacher = open_network(str(tmp_path / "seen" / "checkpoint.pth"))
+    scores = evaluate_knn(teacher, classes, ks=(10, 20), computing=Computing()).scores
+    expected = {f"knn/{score.k}": score.top1 for score in scores}
     assert {name: lines[3][name] for name in expected} == expected
     assert [line.split(":")[0] for line in said] == [f"after step {n} of 8" for n in (0, 4, 8)]
     names = {path.name for path in (tmp_path / "seen" / "pictures").iterdir()}

@@ -16,7 +16,7 @@ from rich.progress import Progress
 from dora.config import ClipConfig, HeadConfig, ModelConfig, RunConfig, TrackerConfig
 from dora.data.colours import normalise
 from dora.errors import DoraError
-from dora.eval.features import random_backbone
+from dora.eval.loading import random_backbone
 from dora.model.pair import Pair
 from dora.presets import released, smoke
 from dora.tracking.tracker import clip_tokens, discover_and_track
