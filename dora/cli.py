@@ -12,6 +12,7 @@ from dora.commands.evaluate_dense import davis, discovery
 from dora.commands.evaluate_suite import suite
 from dora.commands.export import export
 from dora.commands.recipes import recipes
+from dora.commands.runs import plot, runs
 from dora.commands.train import train
 from dora.commands.visualise import attention, tracks
 from dora.outcome import end_with
@@ -29,6 +30,8 @@ pictures = App(name="visualise", help="What a backbone attends to and follows.")
 app.register_install_completion_command()
 app.command(train)
 app.command(recipes)
+app.command(runs)
+app.command(plot)
 app.command(evaluations)
 app.command(pictures)
 app.command(export)

@@ -11,6 +11,7 @@ from dora.config.method import LossConfig, TrackerConfig
 from dora.config.networks import HeadConfig, ModelConfig
 from dora.config.optim import OptimConfig
 from dora.config.run import RunConfig
+from dora.config.saving import LogConfig, SaveConfig
 from dora.config.span import Span
 
 __all__ = [
@@ -19,10 +20,12 @@ __all__ = [
     "ComputeConfig",
     "DataConfig",
     "HeadConfig",
+    "LogConfig",
     "LossConfig",
     "ModelConfig",
     "OptimConfig",
     "RunConfig",
+    "SaveConfig",
     "Span",
     "TrackerConfig",
     "ViewConfig",

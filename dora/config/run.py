@@ -10,7 +10,7 @@ from dora.config.data import DataConfig
 from dora.config.method import LossConfig, TrackerConfig
 from dora.config.networks import HeadConfig, ModelConfig
 from dora.config.optim import OptimConfig
-from dora.config.span import Span
+from dora.config.saving import LogConfig, SaveConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +25,6 @@ class RunConfig:
     seed: int = 0
     precision: Literal["fp16", "bf16", "float32"] = "fp16"
     """Autocast on a GPU; a CPU always computes in float32."""
-    save_every: Span = Span(length=1)
-    """Time between two checkpoints."""
     clip: ClipConfig = field(default_factory=ClipConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -36,6 +34,8 @@ class RunConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)
     data: DataConfig = field(default_factory=DataConfig)
     compute: ComputeConfig = field(default_factory=ComputeConfig)
+    save: SaveConfig = field(default_factory=SaveConfig)
+    log: LogConfig = field(default_factory=LogConfig)
 
     def __post_init__(self) -> None:
         require_at_least(1, epochs=self.epochs)

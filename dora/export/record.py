@@ -11,8 +11,8 @@ from dora.config_text import config_from_json, differences
 from dora.errors import DoraError
 from dora.model.safe_load import read_file
 from dora.presets import PRESETS
+from dora.runs.files import LOG_FILE, LOOKS_FILE
 from dora.train.checkpoint import FORMAT
-from dora.train.records import LOG_FILE
 
 LAST_STEPS = 100
 """Over which figures are averaged."""
@@ -69,6 +69,8 @@ def read_record(path: Path) -> RunRecord:
         )
     step = int(content["step"])
     lines = _log_before(step, beside=path)
+    # A look after the checkpoint's step has its number.
+    looks = _log_before(step + 1, beside=path, name=LOOKS_FILE)
     config = config_from_json(content["config"], source=str(path))
     return RunRecord(
         config=config,
@@ -76,7 +78,7 @@ def read_record(path: Path) -> RunRecord:
         epoch=_epoch(lines, config=config, step=step),
         data=content["data"],
         torch=content["torch"],
-        figures=_figures(lines),
+        figures=_figures(lines, looks),
     )
 
 
@@ -90,9 +92,9 @@ def _epoch(lines: list[dict[str, Any]], *, config: RunConfig, step: int) -> floa
     return step / (data.clips_per_epoch // data.batch_clips)
 
 
-def _log_before(step: int, *, beside: Path) -> list[dict[str, Any]]:
-    """Return the lines of the log that belong to steps before a checkpoint's."""
-    path = beside.with_name(LOG_FILE)
+def _log_before(step: int, *, beside: Path, name: str = LOG_FILE) -> list[dict[str, Any]]:
+    """Return the lines of a log that belong to steps before a checkpoint's."""
+    path = beside.with_name(name)
     if not path.is_file():
         return []
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
@@ -110,13 +112,13 @@ def _log_before(step: int, *, beside: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _figures(lines: list[dict[str, Any]]) -> dict[str, float]:
+def _figures(lines: list[dict[str, Any]], looks: list[dict[str, Any]]) -> dict[str, float]:
     found = {}
     for name in FIGURES:
         values = [line[name] for line in lines[-LAST_STEPS:] if line.get(name) is not None]
         if values:
             found[name] = fmean(values)
-    for line in lines:
+    for line in (*lines, *looks):
         for name, value in line.items():
             if name.startswith(SCORES) and value is not None:
                 found[name] = value

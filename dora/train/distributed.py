@@ -1,15 +1,26 @@
 """Processes of one run: started by torchrun, or one process alone."""
 
+import atexit
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 from torch.nn.parallel import DistributedDataParallel
 
 from dora.errors import DoraError
+
+_LATER_S = 2.0
+"""By so much the end of a process comes after that of the one it has lost; torchrun counts whole
+seconds when it looks for the first."""
+
+
+class LostOthersError(DoraError):
+    """Another process of the run has ended, with an error of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +82,8 @@ def process_group(device: torch.device) -> Iterator[Place]:
     """Join the processes of the run for the time of the block: NCCL on GPUs, gloo on CPUs.
 
     A process that torchrun did not start stays alone, and every function here is then the identity.
+    After an error it leaves the others when it ends, and not here: what it says comes before what
+    they say of having lost it.
     """
     place = place_from_torchrun()
     if "WORLD_SIZE" not in os.environ:
@@ -88,8 +101,12 @@ def process_group(device: torch.device) -> Iterator[Place]:
         ) from fault
     try:
         yield place
-    finally:
-        distributed.destroy_process_group()
+    except BaseException as fault:
+        if not isinstance(fault, LostOthersError):
+            get_error_handler().record_exception(fault)  # torchrun repeats it in its last lines
+        atexit.register(distributed.destroy_process_group)
+        raise
+    distributed.destroy_process_group()
 
 
 def rank() -> int:
@@ -171,8 +188,10 @@ def _others_answer() -> Iterator[None]:
         raise _lost_others(fault) from fault
 
 
-def _lost_others(fault: Exception) -> DoraError:
-    return DoraError(
+def _lost_others(fault: Exception) -> LostOthersError:
+    """Return what to say of it, a little later than who failed."""
+    time.sleep(_LATER_S)
+    return LostOthersError(
         f"process {rank()} has lost the others of its run ({_first_line(fault)})",
         remedy="see what ended first; give the same command again to go on",
     )

@@ -55,17 +55,37 @@ def visualise_attention(
     """
     network = Network.load(weights, heads=heads, device=device)
     clip = read_clip(shards, choice or ClipChoice(), network.run.clip, cache=cache)
-    maps = [
-        image_maps.unflatten(-1, tokens.grid).cpu().numpy()
-        for tokens in network.tokens(clip.pictures, side_px=side_px, progress=progress)
-        for image_maps in tokens.cls_attention()
-    ]
-    sheet = _sheet(clip, maps, label=network.label)
+    maps = attention_maps(network, clip.pictures, side_px=side_px, progress=progress)
+    sheet = attention_sheet(clip, maps, label=network.label)
     name = f"{clip.video}_{clip.times_s[0]:.2f}s_attention.png"
     return [save_png(sheet, out / name)]
 
 
-def _sheet(clip: ShownClip, maps: Sequence[NDArray[np.float32]], *, label: str) -> Image.Image:
+def attention_maps(
+    network: Network,
+    pictures: Sequence[Image.Image],
+    *,
+    side_px: int | None = None,
+    progress: Progress | None = None,
+) -> list[NDArray[np.float32]]:
+    """Return what [CLS] attends to in the last block, (H, gh, gw) for each picture.
+
+    Args:
+        network: that looks.
+        pictures: all of one size.
+        side_px: their shorter side for the network; None: twice its native side.
+        progress: where to show how far it is.
+    """
+    return [
+        image_maps.unflatten(-1, tokens.grid).cpu().numpy()
+        for tokens in network.tokens(pictures, side_px=side_px, progress=progress)
+        for image_maps in tokens.cls_attention()
+    ]
+
+
+def attention_sheet(
+    clip: ShownClip, maps: Sequence[NDArray[np.float32]], *, label: str
+) -> Image.Image:
     """Return the contact sheet; maps are (H, gh, gw), one for each frame."""
     single = len(maps) == 1
     longest_px = _LARGE_CELL_PX if single else _CELL_PX

@@ -114,7 +114,12 @@ def read_clip(
         DoraError: there is no such video, or no clip there.
         ShardError: the shards are missing, altered or of another version.
     """
-    shard_set, record = _find_video(open_shards(*shards, cache=cache), choice.video)
+    return clip_of(open_shards(*shards, cache=cache), choice, clip)
+
+
+def clip_of(sets: Sequence[ShardSet], choice: ClipChoice, clip: ClipConfig) -> ShownClip:
+    """Return the pictures that the choice names in sets that are open; else as `read_clip`."""
+    shard_set, record = _find_video(sets, choice.video)
     own, index = _rows_of_video(shard_set, record)
     times_s = shard_set.table(["time_s"])["time_s"].to_numpy()[own]
     if choice.seconds is not None:

@@ -97,7 +97,7 @@ def visualise_tracks(
     rate_hz = _CLIP_HZ if choice.seconds is None else min(clip.kept_rate, _LARGEST_HZ)
     return [
         render_video(_video_frames(clip, maps), out / f"{stem}.mp4", rate_hz=rate_hz),
-        save_png(_sheet(clip, maps, label=network.label), out / f"{stem}.png"),
+        save_png(tracks_sheet(clip, maps, label=network.label), out / f"{stem}.png"),
     ]
 
 
@@ -181,7 +181,7 @@ def _video_frames(clip: ShownClip, maps: ObjectMaps) -> Iterator[Image.Image]:
         )
 
 
-def _sheet(clip: ShownClip, maps: ObjectMaps, *, label: str) -> Image.Image:
+def tracks_sheet(clip: ShownClip, maps: ObjectMaps, *, label: str) -> Image.Image:
     """Return frames, soft maps and overlays; of many frames, eight spread over the time."""
     size = fitting_size(clip.pictures[0].size, longest_px=_CELL_PX)
     count = len(clip.pictures)

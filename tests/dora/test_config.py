@@ -20,8 +20,16 @@ from wtours.shards import ShardSet, open_shards
 PAIRS = ("same", "cross")
 NO_EFFECT = {
     "preset": "a label",
-    "save_every.length": "when a checkpoint is written is tested in test_run",
-    "save_every.unit": "as its length",
+    "save.every.length": "when a checkpoint is written is tested in test_run",
+    "save.every.unit": "as its length",
+    "save.keep": "test_keeping",
+    "save.milestone_every": "test_keeping",
+    "save.stop_on_collapse": "test_collapse",
+    "save.collapse_steps": "test_collapse",
+    "log.probe": "test_probe: scores are taken of a copy",
+    "log.probe_every": "test_probe",
+    "log.pictures_every": "test_pictures",
+    "log.wandb": "test_wandb_log",
     "precision": "of a GPU; test_precision",
     "tracker.scope": "of several processes; test_ranks",
     "data.workers": "test_loader: as many as there are, the batches are the same",

@@ -20,14 +20,15 @@ from tests.dora.export.test_forms import RELEASED, checkpoint, features, images,
 FORMS: list[Form] = ["timm", "released", "torchscript"]
 
 
-def write_log(folder: Path, *, steps: int, **scores: float) -> None:
+def write_log(folder: Path, *, steps: int) -> None:
     lines = [
         {"step": step, "loss": 4.0 - step, "epoch": step / 2, "feature_std": None}
-        | ({"knn/20": step / 10} if step == 4 else {})
-        | scores
         for step in range(steps)
     ]
-    (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    looks = [{"step": step, "look": "knn", "knn/20": step / 10} for step in (0, 4, 8)]
+    for name, records in (("log.jsonl", lines), ("looks.jsonl", looks)):
+        text = "".join(json.dumps(record) + "\n" for record in records)
+        (folder / name).write_text(text)
 
 
 def run_of(preset: str) -> RunConfig:
