@@ -9,6 +9,7 @@ from dataclasses import replace
 from dora.config import (
     AugmentConfig,
     ClipConfig,
+    ComputeConfig,
     DataConfig,
     HeadConfig,
     LossConfig,
@@ -106,6 +107,7 @@ def one_gpu() -> RunConfig:
     - The last layer's magnitudes stay at 1, as DINO's code advises where training is unstable;
       the teacher's temperature stays at 0.04, where it advises against raising it.
     - bf16, which needs no loss scaling.
+    - The student learns from 4 clips at a time, with the gradients of all 16.
 
     For other batches of B clips set `optim.teacher_momentum` to [0.996^(B/128), 1] and
     `loss.centre_momentum` to 0.9^(B/128): 0.99975 and 0.9934 for 8.
@@ -123,6 +125,7 @@ def one_gpu() -> RunConfig:
         loss=replace(config.loss, centre_momentum=0.987),
         optim=replace(config.optim, teacher_momentum=(0.9995, 1.0)),
         data=replace(config.data, batch_clips=16),
+        compute=ComputeConfig(accumulate=4),
     )
 
 

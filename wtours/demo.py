@@ -54,7 +54,7 @@ def run_demo(out: Path = DEFAULT_OUT) -> Artefacts:
     )
     classes = out / "classes"
     weights = ["--weights", str(artefacts.checkpoint)]
-    knn = ["dora", "eval", "knn", "--data", str(classes)]
+    knn = ["dora", "eval", "knn", "--data", str(classes), "--cache", "none"]
     clip = ["--shards", str(shards), "--start-s", CLIP_START_S, "--frames", CLIP_FRAMES]
     steps: list[tuple[str, Sequence[str]]] = [
         ("A video: here rendered, otherwise fetched",
