@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from dora.commands.evaluate import knn, linear
 from dora.commands.export import export
+from dora.commands.finetune import finetune
 from dora.commands.train import train
 from dora.commands.visualise import attention, tracks
 from dora.outcome import end_with
@@ -30,6 +31,7 @@ app.command(pictures)
 app.command(export)
 evaluations.command(knn)
 evaluations.command(linear)
+evaluations.command(finetune)
 pictures.command(tracks)
 pictures.command(attention)
 
