@@ -43,7 +43,8 @@ def finetune(
             which is not the paper's.
         epochs: instead of the recipe's; the warm-up changes in proportion.
         step_pictures: pictures of a step, over all processes, instead of the recipe's.
-        lr: learning rate instead of the recipe's, for 512 pictures a step (imagenet: any number).
+        lr: learning rate instead of the recipe's, for 512 pictures a step; that of imagenet's
+            paper recipe holds for steps of any size.
         layer_decay: rate of a block as a share of the next one's, instead of the recipe's.
         image_px: side of the pictures; the network's own if not given.
         score_every: epochs from one scoring to the next; the last one is always scored.

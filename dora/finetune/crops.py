@@ -12,9 +12,12 @@ from itertools import islice
 from typing import Any
 
 import torch
+from PIL import Image, ImageOps
+from timm.data.auto_augment import RandAugment
 from timm.data.transforms_factory import create_transform
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
+from torchvision.transforms import Compose
 
 from dora.data.workers import interrupts_held, start_worker, worker_context
 from dora.errors import DoraError
@@ -64,6 +67,7 @@ class TrainingCrops(Dataset[Tensor | Fault]):
             re_mode="pixel",
             re_count=1,
         )
+        _allow_no_bits(self.transform)
 
     def __getitem__(self, turns: list[Turn]) -> Tensor | Fault:
         """Return the crops of some turns, (M, 3, S, S) float32, normalised."""
@@ -163,7 +167,7 @@ def _read(
                 batch_size=None,
                 sampler=told,
                 num_workers=workers,
-                multiprocessing_context=worker_context() if workers else None,
+                multiprocessing_context=worker_context(__name__) if workers else None,
                 worker_init_fn=start_worker,
                 collate_fn=_as_it_is,
                 generator=torch.Generator(),
@@ -181,6 +185,27 @@ def _read(
             "a process that reads pictures was ended from outside",
             remedy="it may have been out of (shared) memory: give fewer --workers, and start again",
         ) from fault
+
+
+def _allow_no_bits(transform: Compose) -> None:
+    """Let RandAugment posterize to 0 bits, which is black, as it did when recipes were published.
+
+    At its highest level, 2 % of its draws of 9 +- 0.5, it asks for that; Pillow 13 refuses.
+    """
+    for part in transform.transforms:
+        if isinstance(part, RandAugment):
+            for change in part.ops:
+                if change.name.startswith("Posterize"):
+                    change.aug_fn = _posterize
+
+
+def _posterize(
+    picture: Image.Image, bits: int, *, fillcolor: object, resample: object
+) -> Image.Image:
+    """Return a picture with so many bits a channel; the rest of timm's arguments is for others."""
+    if bits < 1:
+        return Image.new(picture.mode, picture.size)
+    return ImageOps.posterize(picture, min(bits, 8))
 
 
 def _as_it_is(part: Any) -> Any:

@@ -1,13 +1,11 @@
 """The training of a fine-tuning: steps, scoring after epochs, and a state to go on from."""
 
 import math
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
 import torch
-from rich.progress import TaskID
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -25,11 +23,8 @@ from dora.finetune.recipe import Recipe
 from dora.finetune.schedule import learning_rates
 from dora.finetune.scoring import score
 from dora.finetune.state import Progress, StateFile, require_same_progress
+from dora.finetune.telling import Clock, Told
 from dora.train.distributed import average_gradients, rank, world_size
-from dora.train.forecast import spoken
-
-SAVE_EVERY_S = 120.0
-"""Time between two savings of the state."""
 
 Groups = Iterator[tuple[Group, Tensor]]
 
@@ -75,7 +70,6 @@ def train(
     )
     traits = frozen.traits
     crops = TrainingCrops(recipe, mean=traits.mean, deviation=traits.deviation)
-    groups = read_groups(crops, share, data.train, workers=readers)
     stepper = Stepper(
         network=network,
         optimizer=optimizer,
@@ -84,9 +78,26 @@ def train(
         share=share,
         computing=computing,
     )
+    groups = read_groups(crops, share, data.train, workers=readers)
+    _go_on(stepper, groups, progress, frozen=frozen, data=data, recipe=recipe, state=state)
+    return progress
+
+
+def _go_on(
+    stepper: "Stepper",
+    groups: Groups,
+    progress: Progress,
+    *,
+    frozen: Frozen,
+    data: ClassificationData,
+    recipe: Recipe,
+    state: StateFile | None,
+) -> None:
+    """Take all steps that are left, and score after epochs; `progress` tells what came of it."""
+    order, computing, network = stepper.share.order, stepper.computing, stepper.network
     lrs = learning_rates(recipe, steps_per_epoch=order.steps, step_pictures=order.step_pictures)
-    told = _Told.start(computing, order=order, recipe=recipe, progress=progress)
-    clock = _Clock(before=progress.seconds)
+    told = Told.start(computing, order=order, recipe=recipe, progress=progress)
+    clock = Clock(before=progress.seconds)
     for epoch in range(progress.epoch, recipe.epochs):
         for step in range(progress.step, order.steps):
             lr = float(lrs[epoch * order.steps + step])
@@ -95,7 +106,7 @@ def train(
             told.advance(order.step_pictures)
             if state is not None and clock.due():
                 progress.seconds = clock.spent()
-                state.save(progress, network, optimizer)
+                state.save(progress, network, stepper.optimizer)
         progress.losses.append(progress.loss_sum / order.steps)
         if (epoch + 1) % recipe.score_every == 0 or epoch + 1 == recipe.epochs:
             top1, top5 = score(
@@ -107,7 +118,6 @@ def train(
         told.epoch_done(progress)
     if state is not None:
         state.save(progress, network, None)
-    return progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,64 +176,3 @@ class Stepper:
             scaled.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         return total
-
-
-class _Clock:
-    """Time spent over all runs, and when to save."""
-
-    def __init__(self, *, before: float) -> None:
-        self._before = before
-        self._started = self._saved = time.monotonic()
-
-    def spent(self) -> float:
-        return self._before + time.monotonic() - self._started
-
-    def due(self) -> bool:
-        if time.monotonic() - self._saved < SAVE_EVERY_S:
-            return False
-        self._saved = time.monotonic()
-        return True
-
-
-class _Told:
-    """How far the training is, where anyone watches: a bar, and a line for each scoring."""
-
-    def __init__(self, computing: Computing, task: TaskID | None, *, epochs: int) -> None:
-        self.progress = computing.progress
-        self.task = task
-        self.epochs = epochs
-        self._done = 0
-        self._started = time.monotonic()
-
-    @classmethod
-    def start(
-        cls, computing: Computing, *, order: Order, recipe: Recipe, progress: Progress
-    ) -> "_Told":
-        task = None
-        if computing.progress is not None:
-            done = progress.epoch * order.steps + progress.step
-            task = computing.progress.add_task(
-                "fine-tuning",
-                total=recipe.epochs * order.steps * order.step_pictures,
-                completed=done * order.step_pictures,
-            )
-        return cls(computing, task, epochs=recipe.epochs)
-
-    def advance(self, pictures: int) -> None:
-        if self.progress is not None and self.task is not None:
-            self.progress.advance(self.task, pictures)
-
-    def epoch_done(self, progress: Progress) -> None:
-        self._done += 1
-        if self.progress is None or progress.scored[-1:] == []:
-            return
-        epoch, top1, _ = progress.scored[-1]
-        if epoch != progress.epoch:
-            return
-        left_s = (time.monotonic() - self._started) / self._done * (self.epochs - epoch)
-        self.progress.console.print(
-            f"epoch {epoch}/{self.epochs}: loss {progress.losses[-1]:.3f}, "
-            f"top 1 {100 * top1:.1f} %, about {spoken(left_s)} left",
-            highlight=False,
-            soft_wrap=True,
-        )

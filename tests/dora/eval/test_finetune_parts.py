@@ -9,6 +9,7 @@ import pytest
 import timm
 import torch
 from PIL import Image
+from timm.data.auto_augment import RandAugment
 from torch import Tensor
 
 from dora.errors import DoraError
@@ -204,6 +205,27 @@ def test_crop_depends_on_its_turn_alone_and_not_on_what_was_read_before() -> Non
     other = TrainingCrops(replace(SMALL, seed=1), **COLOURS)
     assert not torch.equal(other.crop(turns[0]), together[0])
     assert not torch.equal(crops.crop(Turn(source=pictures[0], place=99)), together[0])
+
+
+def test_randaugment_changes_pictures_at_every_level_it_can_draw() -> None:
+    (changes,) = (
+        part.ops
+        for part in TrainingCrops(SMALL, **COLOURS).transform.transforms
+        if isinstance(part, RandAugment)
+    )
+    assert len(changes) == 15
+    picture = Image.fromarray(noise(1)[0])
+    for change in changes:
+        change.prob, change.magnitude_std = 1.0, 0.0
+        for level in (0, 5, 9, 10):
+            change.magnitude = level
+            with drawing(0, purpose=CROPS, place=level):
+                changed = change(picture)
+            assert (changed.mode, changed.size) == (picture.mode, picture.size)
+            if change.name.startswith("Posterize"):
+                bits = 4 - int(level / 10 * 4)
+                expected = np.asarray(picture) & (256 - 2 ** (8 - bits))
+                np.testing.assert_array_equal(np.asarray(changed), expected)
 
 
 def test_erasing_leaves_noise_and_nothing_else_changes_without_augmentation() -> None:
