@@ -31,8 +31,8 @@ class Order:
 
     As published, an epoch ends with its last whole step; with repeated augmentation every picture
     stands as often in a row, and the epoch ends where it has shown as many turns as there are
-    pictures, cut off to a multiple of 256. The turns of a step are those of the published code on
-    as many processes as a step has groups, but dealt out in other hands.
+    pictures, cut off to a multiple of 256. A group has the turns that the published code gives one
+    of as many processes as a step has groups.
     """
 
     pictures: int
@@ -91,18 +91,29 @@ class Order:
 
     def _groups(self, shown: NDArray[np.int64], *, epoch: int, step: int) -> list[Group]:
         first = step * self.step_pictures
-        cuts = range(first, first + self.step_pictures, self.mixed_pictures)
+        owners = deal(self.step_pictures, self.groups)
         groups = []
-        for number, start in enumerate(cuts):
-            stop = min(start + self.mixed_pictures, first + self.step_pictures)
+        for number in range(self.groups):
+            turns = first + np.flatnonzero(owners == number)
             groups.append(
                 Group(
                     place=(epoch * self.steps + step) * self.groups + number,
-                    pictures=shown[start:stop],
-                    places=epoch * self.turns + np.arange(start, stop),
+                    pictures=shown[turns],
+                    places=epoch * self.turns + turns,
                 )
             )
         return groups
+
+
+def deal(turns: int, groups: int) -> NDArray[np.int64]:
+    """Return which group has each turn of a step, (turns,): one after another, to even numbers.
+
+    So the turns of one picture, which are neighbours, come to different groups.
+    """
+    pairs = turns // 2
+    sizes = 2 * (pairs // groups + (np.arange(groups) < pairs % groups))
+    rounds, owners = np.nonzero(np.arange(sizes.max())[:, None] < sizes)
+    return owners[np.lexsort((owners, rounds))]
 
 
 def _turns(pictures: int, repeats: int) -> int:

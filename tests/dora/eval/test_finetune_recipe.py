@@ -17,7 +17,7 @@ from dora.eval.networks import DinoNetwork
 from dora.eval.timm_networks import TimmNetwork
 from dora.finetune.groups import SHARE, build_optimizer, parameter_groups, set_learning_rate
 from dora.finetune.network import trainable
-from dora.finetune.order import Order
+from dora.finetune.order import Order, deal
 from dora.finetune.recipe import Recipe, recipe_for, short_recipe, shortened
 from dora.finetune.schedule import learning_rates
 from tests.dora.eval.tiny_networks import TINY
@@ -157,11 +157,10 @@ def test_turns_of_a_step_are_those_of_repeated_augmentation(
     steps = min(len(share) for share in shares) // own
     assert order.steps == steps
     for number, found in enumerate(order.groups_of_epoch(0)):
-        turns = np.concatenate([group.places for group in found])
-        expected = np.concatenate([share[number * own : (number + 1) * own] for share in shares])
-        np.testing.assert_array_equal(turns // 3, np.sort(expected))
-        shown = np.concatenate([group.pictures for group in found])
-        np.testing.assert_array_equal(shown, order.shown(0)[turns])
+        for group, share in zip(found, shares, strict=True):
+            expected = share[number * own : (number + 1) * own]
+            np.testing.assert_array_equal(group.places // 3, expected)
+            np.testing.assert_array_equal(group.pictures, order.shown(0)[group.places])
 
 
 def test_an_epoch_without_repeats_shows_every_picture_once_and_each_one_differs() -> None:
@@ -174,6 +173,21 @@ def test_an_epoch_without_repeats_shows_every_picture_once_and_each_one_differs(
         np.testing.assert_array_equal(np.sort(shown), np.arange(18))
     assert epochs[0].tolist() != epochs[1].tolist()
     assert [len(group.pictures) for group in order.groups_of_epoch(0)[0]] == [4, 2]
+
+
+@pytest.mark.parametrize(("turns", "groups"), [(768, 8), (6, 2), (10, 3), (14, 4), (2, 1)])
+def test_turns_are_dealt_like_cards_to_even_hands(turns: int, groups: int) -> None:
+    hands: list[list[int]] = [[] for _ in range(groups)]
+    room = [2 * (turns // 2 // groups + (g < turns // 2 % groups)) for g in range(groups)]
+    taker = 0
+    for turn in range(turns):
+        while len(hands[taker]) == room[taker]:
+            taker = (taker + 1) % groups
+        hands[taker].append(turn)
+        taker = (taker + 1) % groups
+    owners = deal(turns, groups)
+    assert [np.flatnonzero(owners == g).tolist() for g in range(groups)] == hands
+    assert all(len(hand) % 2 == 0 for hand in hands)
 
 
 def test_places_of_turns_and_groups_are_the_runs_own() -> None:
