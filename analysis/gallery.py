@@ -15,7 +15,12 @@ from analysis.figures.series import Series, VideoCurves
 from analysis.figures.shots import ShotLane, draw_shots
 from analysis.figures.style import MAX_PANELS, MAX_SERIES, Ending
 from analysis.page_lanes import object_curve
-from analysis.statistics.lightness import LightnessOptions, envelope, suited_window_s
+from analysis.statistics.lightness import (
+    LightnessOptions,
+    envelope,
+    suited_window_s,
+    turns_of_videos,
+)
 from analysis.statistics.table1 import per_minute
 from analysis.tables import Tables
 from analysis.thumbnails import read_thumbnail, spread_rows
@@ -124,6 +129,9 @@ def _find(
         curve=envelope(pictures, window_s=window_s, points=CURVE_POINTS),
         cuts_s=None if starts_s is None else starts_s[1:],
         window_s=window_s,
+        turns=turns_of_videos(
+            pictures, tables.videos[tables.videos["video"] == record.name], options
+        ),
     )
     count = pictures_in_strip(record.picture_width / record.picture_height)
     rows = spread_rows(pictures, duration_s=record.duration_s, count=count)
@@ -228,7 +236,7 @@ def _lightness(sheet: Sequence[Shown], options: LightnessOptions) -> tuple[Figur
         bright_from=options.bright_from,
         dark_below=options.dark_below,
     )
-    return figure, "Lightness of each video over time, with its moving median and cuts."
+    return figure, "Lightness of each video over time, with its moving median, turns and cuts."
 
 
 def _objects(sheet: Sequence[Shown]) -> tuple[Figure, str]:

@@ -6,7 +6,7 @@ from glob import glob
 from pathlib import Path
 
 from wtours import WtoursError, open_shards
-from wtours.shards import ShardSet
+from wtours.shards import ShardSet, require_local
 
 EXAMPLE = 'give a name and where its shard sets are, such as --group "WTours=data/shards/*"'
 
@@ -41,7 +41,8 @@ def parse_group(text: str) -> Group:
     passed over. What it matches is taken in the order of names.
 
     Raises:
-        WtoursError: there is no name or no pattern, or a pattern matches no folder.
+        WtoursError: there is no name or no pattern, or a pattern matches no folder or is an
+            address.
     """
     name, equals, patterns = text.partition("=")
     wanted = [pattern.strip() for pattern in patterns.split(",")]
@@ -53,6 +54,7 @@ def parse_group(text: str) -> Group:
         matches = glob(str(Path(pattern).expanduser()), recursive=True)  # noqa: PTH207
         folders = [Path(match) for match in sorted(matches) if Path(match).is_dir()]
         if not folders:
+            require_local(pattern)
             raise WtoursError(
                 f"group {name.strip()}: {pattern} matches no folder",
                 remedy="look at the pattern with `ls`, and put quotes about it; shard sets are made"

@@ -1,179 +1,289 @@
-"""Clips per second of the loader, beside the released code's chain on one picture at a time.
+"""Clips per second and core of the loader, beside other ways to the same clips.
 
-    python -m benchmarks.loader [--shards data/shards] [--workers 1] [--run-s 3] [--runs 3]
+    python -m benchmarks.loader [--video WALK.mp4] [--work data/benchmarks] [--workers 2] [--runs 3]
 
-First it is shown that both give the same views, then each is timed. Without shards, some are made
-of smooth noise, which decodes faster than a walk does.
+On a 4K60 video with a keyframe every five seconds, which is made where none is given, and on its
+pictures at 30 a second, which are kept in --work for the next run. A clip is eight frames a second
+apart, cut to its first crops: what goes to a GPU. First it is shown that every way gives the same
+clips. Then they take turns; rates are of processor time, all processes of a way together. PyAV
+comes with wtours, decord and torchcodec do not: what is not installed is left out.
 """
 
 import argparse
-import tempfile
+import multiprocessing
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+import torch
 
+from benchmarks.clip_sources import (
+    WINDOW_CLIPS,
+    Source,
+    bare_decodes,
+    decord_reader,
+    from_video,
+    independent_clips,
+    pyav_reader,
+    sequential_clips,
+    torchcodec_reader,
+    window_order,
+)
+from benchmarks.clip_walk import BATCH_CLIPS, KEPT_FPS, Made, Walk, order_of, prepare
 from benchmarks.measure import spread
 from benchmarks.record import options_of, write_record
-from dora.config import RunConfig
-from dora.data.clip_draws import draw_clip
 from dora.data.clips import ClipTable
-from dora.data.description import find_shard_clips
 from dora.data.loader import ClipLoader
-from dora.data.placing import place_rows
-from dora.data.reading import one_thread, read_frames
+from dora.data.reading import ClipReader, one_thread
+from dora.data.spread import neighbour_distances_s
 from dora.data.stream import ClipOrder
-from dora.presets import named_preset
-from tests.references.plain_views import plain_first, plain_views
-from tests.shard_making import make_shard_set
-from wtours.shards import ShardSet, open_shards
+from dora.data.workers import start_server
 
+KEPT = Path("data") / "benchmarks"
+FIRST_BATCH_CLIPS = 16
+"""As on each of the paper's eight GPUs."""
+APART = 100_000
+"""Positions between the first clips of two runs."""
 ENDLESS = 10**9
-READ_AHEAD = 2
-"""Clips that a worker may have ready: with batches of one clip, the loader's least."""
+FLOOR = "bare decodes"
+ONE_WORKER = "loader, 1 worker"
+LEVELS = 25
+"""Largest mean difference from a clip of the video itself, 0 to 255: 4K frames are noisy."""
+GPU = torch.device("cuda")
+"""Where first crops would go; nothing is sent there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One way, and what is asked of the loader beside it."""
+
+    source: Source
+    before: int = 1
+    """Clips made before the clock starts."""
+    together: int = 1
+    """Clips that are made at a time."""
+    asked: float | None = None
+    """The loader's rate over this one's, at least."""
+    absent: str = ""
+    """Why it is left out."""
 
 
 def main(tokens: Sequence[str] | None = None) -> None:
-    """Read the options, open or make shards, compare."""
+    """Read the options, find or make video and pictures, compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--shards", type=Path)
+    parser.add_argument("--video", type=Path, help="of one shot; not given: it is made")
+    parser.add_argument("--work", type=Path, default=KEPT, help="folder of video and pictures")
     parser.add_argument("--preset", default="released")
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--run-s", type=float, default=3.0, help="seconds of each run")
-    parser.add_argument("--side", type=int, default=512, help="of the pictures that are made, px")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="at the most")
+    parser.add_argument("--run-s", type=float, default=4.0, help="seconds of each run, at least")
     options = options_of(parser, runs=3, tokens=tokens)
-    with tempfile.TemporaryDirectory() as scratch, one_thread():
-        folder = options.shards
-        if folder is None:
-            folder = make_shard_set(Path(scratch) / "walk", frames=40, side=options.side)
-        rows = compare(open_shards(folder), named_preset(options.preset), options)
+    start_server()
+    with one_thread():
+        walk = prepare(options.video, options.work, preset=options.preset)
+        rows = compare(walk, workers=options.workers, run_s=options.run_s, runs=options.runs)
+        rows += [first_batch(walk, workers=options.workers, runs=options.runs), mixing(walk)]
     write_record("loader", rows, folder=options.out)
 
 
-def compare(
-    shards: tuple[ShardSet, ...], run: RunConfig, options: argparse.Namespace
-) -> list[dict[str, Any]]:
-    """Return a row for each way of reading clips."""
-    clips = find_shard_clips(shards, run.clip)
-    order = ClipOrder(starts=len(clips), seed=0, batch_clips=1, clips_per_epoch="all")
-
-    def loaded(workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-        loader = ClipLoader(shards, clips, order, run.augment, workers=workers, stop_step=ENDLESS)
-        return ((views.global_views[:, 0], views.local_crops[:, 0]) for views in loader)
-
-    def plain() -> Iterator[tuple[Tensor, Tensor]]:
-        return plain_clips(shards, clips, order, run)
-
-    assert_same_views(loaded(0), plain())
-    picture = read_frames(place_rows(shards[0], [0])).shape[1:3]
-    sources: dict[str, tuple[int, Source]] = {
-        "plain": (1, plain),
-        "loader, in process": (1, lambda: loaded(0)),
-        f"loader, {options.workers} workers": (options.workers, lambda: loaded(options.workers)),
-        "decoding alone": (1, lambda: decoded(shards, clips, order)),
-    }
-    first_s, rates_hz = measure(sources, run_s=options.run_s, runs=options.runs)
-    return [
+def compare(walk: Walk, *, workers: int, run_s: float, runs: int) -> list[dict[str, Any]]:
+    """Return a row for each way, and one of what more workers give."""
+    ways = {**our_ways(walk, workers=workers), **other_ways(walk)}
+    absent = {name: row.absent for name, row in ways.items() if row.absent}
+    for name, reason in absent.items():
+        print(f"{name} is left out: {reason}", file=sys.stderr)
+        del ways[name]
+    require_same_clips(walk, ways)
+    clock_hz, core_hz = measure(ways, run_s=run_s, runs=runs)
+    ours_hz = core_hz[ONE_WORKER]
+    rows: list[dict[str, Any]] = [
         {
             "name": name,
-            "preset": run.preset,
-            "picture_px": list(picture),
-            "frames": run.clip.frames,
-            "clips_hz": spread(rates_hz[name]),
-            "clips_hz_per_process": float(f"{median(rates_hz[name]) / processes:.3g}"),
-            "beside_plain": spread(
-                [a / b for a, b in zip(rates_hz[name], rates_hz["plain"], strict=True)]
+            "clips_hz": spread(clock_hz[name]),
+            "clips_per_core_s": spread(core_hz[name]),
+            "loader_beside_it": spread(
+                [ours / theirs for ours, theirs in zip(ours_hz, core_hz[name], strict=True)]
             ),
-            "first_clip_s": round(first_s[name], 2),
+            "asked": row.asked,
         }
-        for name, (processes, _) in sources.items()
+        for name, row in ways.items()
     ]
+    more = f"loader, {workers} workers"
+    if more in ways:
+        faster = [a / b for a, b in zip(clock_hz[more], clock_hz[ONE_WORKER], strict=True)]
+        rows.append({"name": "scaling", "workers": workers, "beside_one_worker": spread(faster)})
+    return rows + [{"name": name, "absent": reason} for name, reason in absent.items()]
 
 
-def plain_clips(
-    shards: tuple[ShardSet, ...], clips: ClipTable, order: ClipOrder, run: RunConfig
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the same clips with torchvision's and Pillow's operations, one picture at a time."""
-    for position, (set_number, rows) in enumerate(clip_rows(clips, order)):
-        frames = read_frames(place_rows(shards[set_number], rows.tolist()))
-        draws = draw_clip(
-            run.augment,
-            seed=order.seed,
-            position=position,
-            frames=len(frames),
-            height=frames.shape[1],
-            width=frames.shape[2],
-        )
-        yield plain_views(plain_first(frames, run.augment, draws), run.augment, draws)
+def our_ways(walk: Walk, *, workers: int) -> dict[str, Row]:
+    """Return the loader in this process and with workers, and the floor."""
+    counts = sorted({1, max(1, workers)})
+    return {
+        FLOOR: Row(source=bare_decodes(walk, fresh=True), asked=0.8),
+        f"{FLOOR} into the same memory": Row(source=bare_decodes(walk, fresh=False), asked=0.8),
+        "loader, in process": Row(
+            source=loaded(walk, workers=0), before=BATCH_CLIPS, together=BATCH_CLIPS
+        ),
+        **{
+            f"loader, {n} worker{'s' * (n > 1)}": Row(
+                source=loaded(walk, workers=n), before=3 * BATCH_CLIPS * n, together=BATCH_CLIPS
+            )
+            for n in counts
+        },
+    }
 
 
-def decoded(
-    shards: tuple[ShardSet, ...], clips: ClipTable, order: ClipOrder
-) -> Iterator[np.ndarray]:
-    """Yield the frames of the same clips: reading, checksum and decoding, the floor."""
-    for set_number, rows in clip_rows(clips, order):
-        yield read_frames(place_rows(shards[set_number], rows.tolist()))
+def other_ways(walk: Walk) -> dict[str, Row]:
+    """Return what a user would do without this loader; nothing is made before the clock starts."""
+    readers: dict[str, tuple[Callable[[Path], Any], float | None]] = {
+        "PyAV, opened and sought for each clip": (pyav_reader, 50),
+        "decord, opened for each clip": (decord_reader, 50),
+        "torchcodec, kept open": (torchcodec_reader, None),
+    }
+    ways: dict[str, Row] = {}
+    for name, (reader, asked) in readers.items():
+        try:
+            source = from_video(walk, reader(walk.video))
+        except (ImportError, OSError, RuntimeError) as fault:
+            reason = (str(fault).strip() or type(fault).__name__).splitlines()[0]
+            ways[name] = Row(source=loaded(walk, workers=0), absent=reason)
+        else:
+            ways[name] = Row(source=source, before=0, asked=asked)
+    ways["webdataset, independent clips"] = Row(source=independent_clips(walk), before=0, asked=4)
+    ways["webdataset, sequential window"] = Row(source=sequential_clips(walk))
+    return ways
 
 
-def clip_rows(clips: ClipTable, order: ClipOrder) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the set and the rows of every clip of the run, in order."""
-    for step in range(ENDLESS):
-        for number in order.clips_of_step(step)[0]:
-            yield clips.rows(int(number))
+def loaded(walk: Walk, *, workers: int) -> Source:
+    """Return the loader, with the copy to the batch's memory that a GPU would take it from."""
+
+    def source(start: int) -> Iterator[Made]:
+        loader = open_loader(walk, workers=workers, start_step=start // BATCH_CLIPS)
+        numbers = walk.ordered(start)
+        # As page-locked memory, which torch keeps for the next batch.
+        px = walk.augment.first_px
+        batch = torch.empty((BATCH_CLIPS, walk.clips.frames, px, px, 3), dtype=torch.uint8)
+        batch = batch.permute(0, 1, 4, 2, 3)
+        for clips in loader.handed_over():
+            torch.stack([clip.first for clip in clips], out=batch)
+            for clip, first in zip(clips, batch, strict=True):
+                number, position = next(numbers)
+                assert clip.position == position
+                yield Made(number=number, position=position, first=first)
+
+    return source
 
 
-def assert_same_views(
-    ours: Iterator[tuple[Tensor, Tensor]], theirs: Iterator[tuple[Tensor, Tensor]]
-) -> None:
-    """Stop if the first three clips differ by more than a level or two of hue here and there.
+def open_loader(
+    walk: Walk, *, workers: int, start_step: int = 0, order: ClipOrder | None = None
+) -> ClipLoader:
+    """Return a loader as for a GPU."""
+    return ClipLoader(
+        (walk.shard_set,),
+        walk.clips,
+        order or walk.order,
+        walk.augment,
+        workers=workers,
+        start_step=start_step,
+        stop_step=ENDLESS,
+        device=GPU,
+    )
 
-    Where pictures are so large that they are decoded smaller, they differ more; the mean is small.
+
+def require_same_clips(walk: Walk, ways: dict[str, Row]) -> None:
+    """Stop unless each way's first clip is the one that is read for its number and position.
+
+    Ways that read the pictures give the very same; those that read the video, nearly.
     """
-    for one, other in islice(zip(ours, theirs, strict=False), 3):
-        for mine, plain in zip(one, other, strict=True):
-            levels = (mine - plain).abs() * 0.225 * 255
-            assert levels.mean() < 3, "other views than the plain chain's"
-
-
-Source = Callable[[], Iterator[object]]
+    reader = ClipReader(walk.augment, seed=walk.order.seed)
+    for name, row in ways.items():
+        made = next(row.source(0))
+        if made.first is None:
+            continue
+        expected = reader.read(walk.place(made.number, made.position)).first
+        difference = (made.first.int() - expected.int()).abs().float().mean()
+        from_pictures = name.startswith(("loader", "webdataset"))
+        assert difference <= (0 if from_pictures else LEVELS), f"{name}: {difference} levels"
 
 
 def measure(
-    sources: dict[str, tuple[int, Source]], *, run_s: float, runs: int
-) -> tuple[dict[str, float], dict[str, list[float]]]:
-    """Return the seconds to each source's first clip, and its clips per second in each run.
+    ways: dict[str, Row], *, run_s: float, runs: int
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Return clips per second of the clock and per second of processors, in each run.
 
-    The sources take turns, each opened anew: workers that read ahead would slow the others.
+    The ways take turns, each opened anew, at the same clips.
     """
-    first_s: dict[str, float] = {}
-    rates_hz: dict[str, list[float]] = {name: [] for name in sources}
+    clock_hz: dict[str, list[float]] = {name: [] for name in ways}
+    core_hz: dict[str, list[float]] = {name: [] for name in ways}
+    for run in range(runs):
+        for name, row in ways.items():
+            clips = row.source(run * APART)
+            for _ in islice(clips, row.before):
+                pass
+            start_s, busy_s, made = time.perf_counter(), processors_s(), 0
+            while (passed_s := time.perf_counter() - start_s) < run_s or not made:
+                made += len(list(islice(clips, row.together)))
+            clock_hz[name].append(made / passed_s)
+            core_hz[name].append(made / (processors_s() - busy_s))
+            told = (
+                f"{name}: {made} clips in {passed_s:.1f} s, {core_hz[name][-1]:.3g} a core second"
+            )
+            print(f"run {run + 1} of {runs}, {told}", file=sys.stderr)
+    return clock_hz, core_hz
+
+
+def processors_s() -> float:
+    """Return the processor time of this process and of the workers that it has now."""
+    ticks = 0
+    for worker in multiprocessing.active_children():
+        # What follows the name in brackets (proc_pid_stat(5)): fields 3 and on; 14 and 15 wanted.
+        stat = Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(stat[11]) + int(stat[12])
+    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def first_batch(walk: Walk, *, workers: int, runs: int) -> dict[str, Any]:
+    """Return the row of how long the first batch takes; modules have been imported before."""
+    order = order_of(walk.clips, batch_clips=FIRST_BATCH_CLIPS)
+    passed_s = []
     for _ in range(runs):
-        for name, (_, open_source) in sources.items():
-            first_s[name], rate_hz = rate_of(open_source(), run_s=run_s)
-            rates_hz[name].append(rate_hz)
-    return first_s, rates_hz
+        start_s = time.perf_counter()
+        next(open_loader(walk, workers=workers, order=order).handed_over())
+        passed_s.append(time.perf_counter() - start_s)
+    return {
+        "name": "first batch",
+        "batch_clips": FIRST_BATCH_CLIPS,
+        "workers": workers,
+        "s": spread(passed_s),
+        "asked": 2.0,
+    }
 
 
-def rate_of(source: Iterator[object], *, run_s: float) -> tuple[float, float]:
-    """Return the seconds to the first clip, and the clips per second after the first few.
+def mixing(walk: Walk) -> dict[str, Any]:
+    """Return the row of how far apart neighbours are in batches of the window, and of ours."""
+    ours = [number for number, _ in islice(walk.ordered(0), len(walk.clips))]
+    orders = {"loader": ours, "sequential window": window_order(walk)}
+    return {
+        "name": "seconds of video between neighbours in a batch, middle",
+        "batch_clips": WINDOW_CLIPS,
+        "clips": len(walk.clips),
+        **{name: neighbours_s(numbers, walk.clips) for name, numbers in orders.items()},
+    }
 
-    What workers had read ahead when the clock starts is taken off first.
-    """
-    start = time.perf_counter()
-    next(source)
-    first_s = time.perf_counter() - start
-    for _ in islice(source, READ_AHEAD):
-        pass
-    start, count = time.perf_counter(), 0
-    while (passed_s := time.perf_counter() - start) < run_s:
-        next(source)
-        count += 1
-    return first_s, count / passed_s
+
+def neighbours_s(numbers: list[int], clips: ClipTable) -> float:
+    """Return the median distance of clips that follow each other."""
+    times_s = np.asarray(numbers) / KEPT_FPS
+    batch = min(WINDOW_CLIPS, len(clips))
+    distances = neighbour_distances_s(
+        np.zeros(len(numbers), dtype=np.int64), times_s, batch_clips=batch
+    )
+    return float(f"{np.median(distances):.3g}")
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 
 The same arithmetic as `dora.train.trainer` under the presets `released` and `smoke`, on the same
 networks, done the plain way: frames one after another in Python, a pass of the student for each
-object and one for the local crops, whole attention matrices, all rows of the last block, the head
-called in every pass, results written into buffers, Sinkhorn-Knopp on exponentials, a cross-entropy
-for each object, frame and crop, and every parameter by itself in clipping and moving average.
+object and one for the local crops (the one that the loss leaves out, too), whole attention
+matrices, all rows of the last block, the head called in every pass, results written into buffers,
+Sinkhorn-Knopp on exponentials, a cross-entropy for each object, frame and crop, every parameter by
+itself in clipping and moving average, and AdamW as torch chooses it.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import cast
 
 import torch
@@ -15,13 +17,14 @@ from timm.layers.attention import Attention
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim import AdamW
 
 from benchmarks.measure import Clock
 from dora.config import RunConfig
 from dora.data.views import Views
 from dora.model.pair import Network, Pair
 from dora.model.vit import Backbone, resize_position_embedding
-from dora.train.optimizer import build_optimizer, drop_last_layer_gradients, set_step_values
+from dora.train.optimizer import drop_last_layer_gradients, parameter_groups, set_step_values
 from dora.train.schedule import StepValues
 
 
@@ -40,7 +43,7 @@ class PlainStep:
     ) -> None:
         assert config.tracker.mask == "binary", "only the released code's arithmetic is here"
         self.config, self.pair, self.heads, self.clock = config, pair, list(heads), clock
-        self.optimizer = build_optimizer(pair.student, config.optim)
+        self.optimizer = AdamW(parameter_groups(pair.student), weight_decay=0.0)
         device = next(pair.parameters()).device
         self.centre = torch.zeros(1, config.head.outputs, device=device)
 
@@ -49,6 +52,22 @@ class PlainStep:
         set_step_values(self.optimizer, lr=values.lr, weight_decay=values.weight_decay)
         clip_TBCHW = views.global_views[0].transpose(0, 1)
         local_LTBCHW = views.local_crops.transpose(1, 2)
+        with autocast(self.config, self.centre.device):
+            loss = self.forward(clip_TBCHW, local_LTBCHW, values.teacher_temperature)
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.clock.part("backward"):
+            torch.autograd.backward(loss)
+        with self.clock.part("optimiser"):
+            clip_one_by_one(self.pair.student, self.config.optim.clip_norm)
+            if values.last_layer_frozen:
+                drop_last_layer_gradients(self.pair.student)
+            self.optimizer.step()
+        with self.clock.part("EMA"):
+            move_one_by_one(self.pair, values.teacher_momentum)
+        return float(loss.detach())
+
+    def forward(self, clip_TBCHW: Tensor, local_LTBCHW: Tensor, temperature: float) -> Tensor:
+        """Return the loss of a clip and its local crops; move the centre."""
         with self.clock.part("teacher"), torch.no_grad():
             teacher, tokens, attention, query, key = forward_frames(self.pair.teacher, clip_TBCHW)
         with self.clock.part("tracker"), torch.no_grad():
@@ -61,19 +80,9 @@ class PlainStep:
             crops = torch.cat(list(local_LTBCHW), dim=1)
             local = forward_frames(self.pair.student, crops)[0]
         with self.clock.part("loss"):
-            loss = self.loss(teacher, masked, local, values.teacher_temperature)
+            loss = self.loss(teacher, masked, local, temperature)
             self.update_centre(teacher)
-        self.optimizer.zero_grad(set_to_none=True)
-        with self.clock.part("backward"):
-            torch.autograd.backward(loss)
-        with self.clock.part("optimiser"):
-            clip_one_by_one(self.pair.student, self.config.optim.clip_norm)
-            if values.last_layer_frozen:
-                drop_last_layer_gradients(self.pair.student)
-            self.optimizer.step()
-        with self.clock.part("EMA"):
-            move_one_by_one(self.pair, values.teacher_momentum)
-        return float(loss.detach())
+        return loss
 
     def track(
         self, tokens: Tensor, attention: Tensor, query: Tensor, key: Tensor, clip_TBCHW: Tensor
@@ -138,6 +147,14 @@ class PlainStep:
         momentum = self.config.loss.centre_momentum
         mean = teacher.mean(dim=(0, 1))[None]
         self.centre = momentum * self.centre + (1 - momentum) * mean
+
+
+def autocast(config: RunConfig, device: torch.device) -> torch.autocast | nullcontext[None]:
+    """Return what a step computes in: on a GPU bfloat16, where the run says so, else float32."""
+    if config.precision == "float32" or device.type == "cpu":
+        return nullcontext()
+    assert config.precision == "bf16", "without loss scaling"
+    return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
 def forward_frames(network: Network, clip: Tensor) -> tuple[Tensor, ...]:

@@ -1,27 +1,39 @@
 """Clips a second of the training step, part by part, beside the published structure's.
 
-    python -m benchmarks.step [--sizes smoke released] [--device cpu] [--runs 3] [--out FOLDER]
+    python -m benchmarks.step [--sizes smoke vit_small] [--device cpu] [--threads 2] [--runs 3]
+        [--precision bf16] [--compile] [--bare] [--peak-tflops 989] [--clips N] [--frames T]
 
 Both get the same networks, crops and heads; before any clock runs, two steps are shown to give the
-same losses (stochastic depth is off, since it cannot be drawn alike). `released` has the released
-code's networks and views, with 2 clips of 2 frames instead of 128 of 8.
+same losses (stochastic depth is off, since it cannot be drawn alike). `released` and `vit_small`
+have the released code's networks and views, with 2 clips of 2 or 4 frames instead of 128 of 8. The
+ways take turns; parts are timed in turns of their own, since on a GPU each end of a part is waited
+for. `--bare` adds the student's backbone alone, forward and backward over the same images.
 """
 
 import argparse
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import Any
 from unittest.mock import patch
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.bare_backbone import bare_pass, student_images
 from benchmarks.measure import Clock, alternate, spread
 from benchmarks.plain_step import PlainStep
 from benchmarks.record import options_of, write_record
+from benchmarks.step_figures import (
+    matrix_gflop_per_s,
+    memory_mib,
+    paper_run_hours,
+    parts_ms,
+    rates,
+)
 from dora.config import ClipConfig, RunConfig
 from dora.data.views import Views
 from dora.methods import dora as method
@@ -32,8 +44,8 @@ from dora.train.trainer import Trainer
 from tests.dora.tiny_run import tiny_run
 
 EPOCHS, STEPS_PER_EPOCH = 100, 10
-OURS, PLAIN = "ours", "published structure"
-LARGEST_DIFFERENCE = 1e-4
+OURS, PLAIN, BARE = "ours", "published structure", "bare backbone"
+LARGEST_DIFFERENCE = {"float32": 1e-4, "bf16": 0.05}
 """Of the losses, relative: sums in another order, and single patches at the masks' threshold."""
 
 
@@ -41,7 +53,13 @@ def main(tokens: Sequence[str] | None = None) -> None:
     """Read the options; compare and time every size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", nargs="+", choices=sorted(SIZES), default=["smoke"])
+    parser.add_argument("--clips", type=int, help="clips of a step, instead of the size's own")
     parser.add_argument("--frames", type=int, help="frames of a clip, instead of the size's own")
+    parser.add_argument("--precision", choices=sorted(LARGEST_DIFFERENCE), default="float32")
+    parser.add_argument("--compile", action="store_true", help="compile our backbones")
+    parser.add_argument("--bare", action="store_true", help="time the backbone alone, too")
+    parser.add_argument("--bare-eager", action="store_true", help="likewise, not compiled")
+    parser.add_argument("--peak-tflops", type=float, help="the device's, as its maker states it")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1, help="of torch, on the CPU")
     options = options_of(parser, runs=3, tokens=tokens)
@@ -50,19 +68,77 @@ def main(tokens: Sequence[str] | None = None) -> None:
     try:
         device = torch.device(options.device)
         rows = [
-            row
-            for size in options.sizes
-            for row in compare(_sized(size, options.frames), device, options.runs)
+            row for size in options.sizes for row in compare(_sized(size, options), device, options)
         ]
     finally:
         torch.set_num_threads(threads)
     write_record("step", rows, folder=options.out)
 
 
-def compare(config: RunConfig, device: torch.device, runs: int) -> list[dict[str, Any]]:
-    """Return a row for our step and one for the plain step."""
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """One way to do a step."""
+
+    step: Callable[[], float]
+    watched: Callable[[], float]
+    """The same, telling the clock of its parts."""
+    clock: Clock
+    networks: nn.Module
+    optimizer: torch.optim.Optimizer
+
+
+def compare(
+    config: RunConfig, device: torch.device, options: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """Return a row for our step, one for the plain step, and where asked for, for the backbone."""
+    runs, clips = options.runs, config.data.batch_clips
     views = random_views(config).to(device)
-    clocks = {OURS: Clock(device), PLAIN: Clock(device)}
+    heads = list(range(config.tracker.objects))
+    with same_heads(heads, clips=clips):
+        ways = both_ways(config, views, heads)
+        tflop = require_same_losses(
+            ways[OURS].step, ways[PLAIN].step, largest=LARGEST_DIFFERENCE[config.precision]
+        )
+        memory = {
+            name: memory_mib(way.step, way.networks, way.optimizer, device)
+            for name, way in ways.items()
+        }
+        sources = {name: way.step for name, way in ways.items()}
+        if options.bare or options.bare_eager:
+            backbone = ways[OURS].networks.get_submodule("student.backbone")
+            sources[BARE] = bare_pass(config, backbone, views, compiled=options.bare)
+            with FlopCounterMode(display=False) as counted:
+                sources[BARE]()
+            tflop[BARE] = counted.get_total_flops() / 1e12
+        passed_s = alternate(sources, runs=runs)
+        alternate({name: way.watched for name, way in ways.items()}, runs=runs)
+    images = sum(len(stack) for stack in student_images(config, views))
+    return [
+        {
+            "name": name,
+            "size": config.preset,
+            "device": device.type,
+            "threads": torch.get_num_threads(),
+            "precision": config.precision if device.type == "cuda" else "float32",
+            "compiled": (name == OURS and config.compute.compile)
+            or (name == BARE and options.bare),
+            "clips": clips,
+            "frames": config.clip.frames,
+            "step_ms": spread([1000 * one_s for one_s in run_s]),
+            "student_images_hz": spread([images / one_s for one_s in run_s]),
+            "beside_plain": spread([a / b for a, b in zip(passed_s[PLAIN], run_s, strict=True)]),
+            **rates(tflop[name], median(run_s), clips=clips, peak_tflops=options.peak_tflops),
+            **(_whole_step(config, ways[name], run_s, runs) if name in ways else {}),
+            **({"memory_mib": memory[name]} if name in memory else {}),
+            "matrix_gflop_per_s": round(matrix_gflop_per_s(config, device)),
+        }
+        for name, run_s in passed_s.items()
+    ]
+
+
+def both_ways(config: RunConfig, views: Views, heads: list[int]) -> dict[str, Way]:
+    """Return our step and the plain one, beginning from the same weights."""
+    device = views.global_views.device
     schedules = Schedules.build(
         replace(config.optim, warmup=replace(config.optim.warmup, length=0)),
         steps_per_epoch=STEPS_PER_EPOCH,
@@ -70,86 +146,76 @@ def compare(config: RunConfig, device: torch.device, runs: int) -> list[dict[str
         batch_clips=config.data.batch_clips,
     )
     ours = Trainer(config, schedules=schedules, device=device, data="")
-    ours.step = STEPS_PER_EPOCH * EPOCHS // 2  # the last layer is no longer frozen
-    heads = list(range(config.tracker.objects))
-    plain = PlainStep(config, copy.deepcopy(ours.pair), heads=heads, clock=clocks[PLAIN])
-    values = schedules.at(ours.step)
+    clocks = {name: Clock(device) for name in (OURS, PLAIN)}
+    silent = Clock(torch.device("cpu"))  # it waits for nothing
+    plain = PlainStep(config, copy.deepcopy(ours.pair), heads=heads, clock=silent)
+    middle = STEPS_PER_EPOCH * EPOCHS // 2  # the last layer is no longer frozen
+    values = schedules.at(middle)
+
+    def our_step() -> float:
+        ours.step = middle  # so that the schedules stand still
+        return float(ours.train_step(views)["loss"])
+
+    def our_watched_step() -> float:
+        with parts_of(ours, clocks[OURS]):
+            return our_step()
 
     def plain_step() -> float:
         return plain.train_step(views, values)
 
-    def our_step() -> float:
-        ours.step = STEPS_PER_EPOCH * EPOCHS // 2  # so that the schedules stand still
-        return float(ours.train_step(views)["loss"])
+    def plain_watched_step() -> float:
+        with patch.object(plain, "clock", clocks[PLAIN]):
+            return plain_step()
 
-    def watched_step() -> float:
-        with parts_of(ours, clocks[OURS]):
-            return our_step()
-
-    with same_heads(heads, clips=config.data.batch_clips):
-        tflop = require_same_losses(our_step, plain_step)
-        clocks[PLAIN].parts_s.clear()
-        passed_s = alternate({OURS: watched_step, PLAIN: plain_step}, runs=runs)
-    return [
-        {
-            "name": name,
-            "size": config.preset,
-            "device": device.type,
-            "threads": torch.get_num_threads(),
-            "clips": config.data.batch_clips,
-            "frames": config.clip.frames,
-            "clips_hz": spread([config.data.batch_clips / one_s for one_s in run_s]),
-            "beside_plain": spread([a / b for a, b in zip(passed_s[PLAIN], run_s, strict=True)]),
-            "step_ms": spread([1000 * one_s for one_s in run_s]),
-            "parts_ms": parts_ms(clocks[name], runs=runs, step_s=fmean(run_s)),
-            "tflop": float(f"{tflop[name]:.3g}"),
-            "gflop_per_s": round(1000 * tflop[name] / median(run_s)),
-            "matrix_gflop_per_s": round(matrix_gflop_per_s(config, device)),
-        }
-        for name, run_s in passed_s.items()
-    ]
+    return {
+        OURS: Way(
+            step=our_step,
+            watched=our_watched_step,
+            clock=clocks[OURS],
+            networks=ours.pair,
+            optimizer=ours.optimizer,
+        ),
+        PLAIN: Way(
+            step=plain_step,
+            watched=plain_watched_step,
+            clock=clocks[PLAIN],
+            networks=plain.pair,
+            optimizer=plain.optimizer,
+        ),
+    }
 
 
 def require_same_losses(
-    our_step: Callable[[], float], plain_step: Callable[[], float]
+    our_step: Callable[[], float], plain_step: Callable[[], float], *, largest: float
 ) -> dict[str, float]:
     """Stop if two steps give other losses; return the floating-point operations of a step, 10^12.
 
     Matrix products and attention are counted, a multiplication and an addition as two. Equal losses
     of the second step mean equal updates in the first.
     """
+    losses = [our_step(), plain_step()]
     tflop = {}
-    with FlopCounterMode(display=False) as counted:
-        losses = [our_step()]
-    tflop[OURS] = counted.get_total_flops() / 1e12
-    with FlopCounterMode(display=False) as counted:
-        losses.append(plain_step())
-    tflop[PLAIN] = counted.get_total_flops() / 1e12
-    losses += [our_step(), plain_step()]
+    for name, step in ((OURS, our_step), (PLAIN, plain_step)):
+        with FlopCounterMode(display=False) as counted:
+            losses.append(step())
+        tflop[name] = counted.get_total_flops() / 1e12
     for one, other in (losses[:2], losses[2:]):
-        assert abs(one - other) <= LARGEST_DIFFERENCE * other, f"other losses: {losses}"
+        assert abs(one - other) <= largest * other, f"other losses: {losses}"
     return tflop
 
 
-def matrix_gflop_per_s(config: RunConfig, device: torch.device) -> float:
-    """Return the rate of the first product of an MLP on many tokens, forward: a bound, 10^9/s."""
-    tokens, width = 6400, config.model.width
-    inputs = torch.randn(tokens, width, device=device)
-    layer = torch.nn.Linear(width, 4 * width, device=device)
-    clock, rates = Clock(device), []
-    with torch.no_grad():
-        for _ in range(6):
-            start = clock.now()
-            layer(inputs)
-            rates.append(8e-9 * tokens * width**2 / (clock.now() - start))
-    return max(rates)
-
-
-def parts_ms(clock: Clock, *, runs: int, step_s: float) -> dict[str, float]:
-    """Return the mean time of each part of a step, and of what is in none, ms."""
-    parts = {name: passed_s / runs for name, passed_s in clock.parts_s.items()}
-    parts["the rest"] = step_s - sum(parts.values())
-    return {name: round(1000 * part_s, 1) for name, part_s in parts.items()}
+def _whole_step(config: RunConfig, way: Way, run_s: list[float], runs: int) -> dict[str, Any]:
+    """Return what can be said of a whole step alone."""
+    clips, frames = config.data.batch_clips, config.clip.frames
+    return {
+        "clips_hz": spread([clips / one_s for one_s in run_s]),
+        "parts_ms": parts_ms(way.clock.parts_s, runs=runs, step_s=fmean(run_s)),
+        **(
+            {"paper_run_hours": paper_run_hours(clips * frames / median(run_s))}
+            if config.preset in PAPER_SIZES
+            else {}
+        ),
+    }
 
 
 @contextmanager
@@ -176,7 +242,7 @@ def parts_of(trainer: Trainer, clock: Clock) -> Iterator[None]:
 @contextmanager
 def same_heads(heads: list[int], *, clips: int) -> Iterator[None]:
     """Let objects be discovered from these heads in all clips."""
-    drawn = torch.tensor(heads).expand(clips, -1)
+    drawn = torch.tensor(heads).expand(clips, -1).contiguous()
     with patch.object(method, "draw_heads", lambda *args, **options: drawn):
         yield
 
@@ -195,32 +261,43 @@ def random_views(config: RunConfig) -> Views:
     )
 
 
-def _released() -> RunConfig:
+def _released(frames: int) -> RunConfig:
     config = released()
     return _comparable(
         replace(
             config,
-            clip=ClipConfig(frames=2),
+            clip=ClipConfig(frames=frames),
             data=replace(config.data, batch_clips=2, clips_per_epoch=2 * STEPS_PER_EPOCH),
         )
     )
 
 
-def _sized(size: str, frames: int | None) -> RunConfig:
+def _sized(size: str, options: argparse.Namespace) -> RunConfig:
+    """Return a size with the clips, frames, precision and compiler that were asked for."""
     config = SIZES[size]()
-    return config if frames is None else replace(config, clip=ClipConfig(frames=frames))
+    config = replace(config, preset=size, precision=options.precision)
+    config = replace(config, compute=replace(config.compute, compile=options.compile))
+    if options.frames is not None:
+        config = replace(config, clip=ClipConfig(frames=options.frames))
+    if options.clips is None:
+        return config
+    clips = options.clips
+    data = replace(config.data, batch_clips=clips, clips_per_epoch=clips * STEPS_PER_EPOCH)
+    return replace(config, data=data)
 
 
 def _comparable(config: RunConfig) -> RunConfig:
-    """Return a run without stochastic depth, in float32."""
-    model = replace(config.model, drop_path=0.0)
-    return replace(config, model=model, precision="float32")
+    """Return a run without stochastic depth."""
+    return replace(config, model=replace(config.model, drop_path=0.0))
 
 
+PAPER_SIZES = ("released", "vit_small")
+"""Those with the networks and views of the paper's runs."""
 SIZES: dict[str, Callable[[], RunConfig]] = {
-    "released": _released,
+    "released": lambda: _released(2),
+    "vit_small": lambda: _released(4),
     "smoke": lambda: _comparable(smoke()),
-    "tiny": lambda: _comparable(replace(tiny_run(), preset="tiny")),
+    "tiny": lambda: _comparable(tiny_run()),
 }
 
 

@@ -8,8 +8,12 @@ from typing import NoReturn
 from cyclopts import App, Parameter
 
 from dora.commands.evaluate import knn, linear
+from dora.commands.evaluate_dense import davis, discovery
+from dora.commands.evaluate_suite import suite
 from dora.commands.export import export
 from dora.commands.finetune import finetune
+from dora.commands.recipes import recipes
+from dora.commands.runs import plot, runs
 from dora.commands.train import train
 from dora.commands.visualise import attention, tracks
 from dora.outcome import end_with
@@ -26,12 +30,18 @@ evaluations = App(name="eval", help="What a backbone is worth, by the paper's pr
 pictures = App(name="visualise", help="What a backbone attends to and follows.")
 app.register_install_completion_command()
 app.command(train)
+app.command(recipes)
+app.command(runs)
+app.command(plot)
 app.command(evaluations)
 app.command(pictures)
 app.command(export)
 evaluations.command(knn)
 evaluations.command(linear)
 evaluations.command(finetune)
+evaluations.command(discovery)
+evaluations.command(davis)
+evaluations.command(suite)
 pictures.command(tracks)
 pictures.command(attention)
 

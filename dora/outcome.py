@@ -11,20 +11,29 @@ from types import FrameType
 from typing import NoReturn
 
 from dora.errors import DoraError
+from dora.exit_status import FAULT, MISTAKE, SCHEDULERS, after_signal
 from wtours.shards import ShardError
 
 
 class StoppedError(Exception):
-    """A signal ended the command after it had saved; all is said."""
+    """A signal ended the command after it had saved; all is said.
+
+    Args:
+        number: the signal; None: it came to another process of the run.
+    """
+
+    def __init__(self, number: int | None) -> None:
+        super().__init__()
+        self.status = after_signal(number)
 
 
 def end_with(command: Callable[[], object], *, debug: bool) -> NoReturn:
-    """Run a command and exit: with 2 for a user's mistake, with 1 for what is not theirs."""
+    """Run a command and exit: see `dora.exit_status`."""
     with _stops() as stopped:
         try:
             command()
-        except StoppedError:
-            sys.exit(2)
+        except StoppedError as end:
+            sys.exit(end.status)
         except (Exception, KeyboardInterrupt) as fault:
             # An import turns an interrupt into any error it likes.
             if not stopped and not isinstance(
@@ -34,6 +43,7 @@ def end_with(command: Callable[[], object], *, debug: bool) -> NoReturn:
             if debug:
                 traceback.print_exc()
             text, status = _explain(KeyboardInterrupt() if stopped else fault)
+            status = after_signal(stopped[0]) if stopped else status
             print(f"dora: {text}", file=sys.stderr)
             sys.exit(status)
         sys.stdout.flush()
@@ -46,7 +56,7 @@ class InterruptedRunError(KeyboardInterrupt):
 
 @contextmanager
 def _stops() -> Iterator[list[int]]:
-    """Make SIGTERM an interrupt as SIGINT is; yield the signals that came."""
+    """Make SIGTERM and SIGUSR1 interrupts as SIGINT is; yield the signals that came."""
     came: list[int] = []
 
     def interrupt(number: int, _: FrameType | None) -> NoReturn:
@@ -56,9 +66,7 @@ def _stops() -> Iterator[list[int]]:
     if current_thread() is not main_thread():
         yield came
         return
-    earlier = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    earlier = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, *SCHEDULERS)}
     try:
         yield came
     finally:
@@ -68,10 +76,10 @@ def _stops() -> Iterator[list[int]]:
 
 def _explain(fault: BaseException) -> tuple[str, int]:
     if isinstance(fault, KeyboardInterrupt):
-        return "stopped; give the same command again", 2
+        return "stopped; give the same command again", MISTAKE
     if isinstance(fault, OSError):
         place = fault.filename or "the disk"
         if fault.errno == errno.ENOSPC:
-            return f"{place}: no room left; make some, then give the same command again", 2
-        return f"{place}: {fault.strerror or fault}; see what holds it, then try again", 1
-    return str(fault), 2
+            return f"{place}: no room left; make some, then give the same command again", MISTAKE
+        return f"{place}: {fault.strerror or fault}; see what holds it, then try again", FAULT
+    return str(fault), MISTAKE

@@ -15,6 +15,16 @@ hypothesis.settings.load_profile("reproducible")
 REPOSITORY = Path(__file__).parents[1]
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, with its reason, what needs a GPU where there is none."""
+    if item.get_closest_marker("gpu") is None:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+
+
 @pytest.fixture(scope="session")
 def media() -> Path:
     """Folder of real recordings; the test is skipped, with a reason, where it is absent."""

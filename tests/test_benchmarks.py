@@ -2,12 +2,16 @@
 
 import json
 import math
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks import loader, measure, shard, step
+from benchmarks.clip_walk import Made, prepare
+from tests.video_making import panned, write_video
 
 
 def record(folder: Path, name: str) -> list[dict[str, Any]]:
@@ -38,29 +42,76 @@ def test_sharding_is_timed_beside_ffmpeg(
     assert [json.loads(line)["name"] for line in lines] == [row["name"] for row in rows]
 
 
-def test_the_loader_is_timed_beside_the_plain_chain(tmp_path: Path) -> None:
-    tiny = ["--preset", "smoke", "--side", "96", "--run-s", "0.05", "--runs", "2"]
-    loader.main([*tiny, "--workers", "1", "--out", str(tmp_path)])
-    rows = record(tmp_path, "loader")
-    assert rows[0]["beside_plain"] == [1, 1, 1]
-    assert len(rows) == 4
+@pytest.fixture(scope="module")
+def small_walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video of five seconds, with a keyframe every two."""
+    path = tmp_path_factory.mktemp("videos") / "walk.mp4"
+    pictures = (panned(0, i // 2, size=(176, 144)) for i in range(300))
+    return write_video(path, pictures, rate=60, options={"g": "120"})
+
+
+# webdataset leaves the tar open that it is in when nobody asks for more.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_the_loader_is_timed_beside_other_ways(tmp_path: Path, small_walk: Path) -> None:
+    """Clips of all ways are compared before the clock starts."""
+    out, work = tmp_path / "out", tmp_path / "work"
+    tiny = ["--preset", "smoke", "--run-s", "0.02", "--runs", "1", "--workers", "1"]
+    loader.main(["--video", str(small_walk), "--work", str(work), "--out", str(out), *tiny])
+    rows = {row["name"]: row for row in record(out, "loader")}
+    assert rows["loader, 1 worker"]["loader_beside_it"] == [1, 1, 1]
+    asked = {name: row["asked"] for name, row in rows.items() if row.get("asked")}
+    assert asked["bare decodes"] == 0.8
+    assert asked["PyAV, opened and sought for each clip"] == 50
+    assert asked["webdataset, independent clips"] == 4
+    assert "webdataset, sequential window" in rows
+    assert rows["first batch"]["s"][0] > 0
+    for name in ("decord, opened for each clip", "torchcodec, kept open"):
+        assert rows[name].get("absent") or rows[name]["clips_hz"]
+
+
+def test_other_clips_stop_the_loaders_benchmark(tmp_path: Path, small_walk: Path) -> None:
+    """A way that reads the pictures must give the very same."""
+    walk = prepare(small_walk, tmp_path, preset="smoke")
+    right = loader.loaded(walk, workers=0)
+
+    def brighter(start: int) -> Iterator[Made]:
+        for made in right(start):
+            assert made.first is not None
+            yield replace(made, first=made.first // 2 * 2 + 1)
+
+    loader.require_same_clips(walk, {"loader": loader.Row(source=right)})
+    with pytest.raises(AssertionError, match="levels"):
+        loader.require_same_clips(walk, {"loader": loader.Row(source=brighter)})
+    loader.require_same_clips(walk, {"PyAV": loader.Row(source=brighter)})
 
 
 def test_the_step_is_timed_beside_the_published_structure(tmp_path: Path) -> None:
     """Losses of both are compared before the clock starts."""
-    step.main(["--sizes", "tiny", "--runs", "2", "--out", str(tmp_path)])
-    ours, plain = record(tmp_path, "step")
+    tiny = ["--sizes", "tiny", "--runs", "2", "--peak-tflops", "0.1", "--bare-eager"]
+    step.main([*tiny, "--clips", "3", "--frames", "3", "--out", str(tmp_path)])
+    ours, plain, bare = record(tmp_path, "step")
     names = {"teacher", "tracker", "student", "loss", "backward", "optimiser", "EMA", "the rest"}
     for row in (ours, plain):
         assert set(row["parts_ms"]) == names
         assert all(part > 0 for name, part in row["parts_ms"].items() if name != "the rest")
-    assert ours["tflop"] < plain["tflop"]
+        assert (row["clips"], row["frames"]) == (3, 3)
+        assert row["memory_mib"] > 0
+        assert "paper_run_hours" not in row  # its networks are others
+    assert ours["memory_mib"] < plain["memory_mib"]
+    assert bare["tflop"] < ours["tflop"] < plain["tflop"]
+    for row in (ours, plain, bare):
+        share = row["tflop"] / (row["step_ms"][1] / 1000) / 0.1
+        assert row["utilisation"] == pytest.approx(share, rel=0.02)
+
+
+def test_the_paper_s_run_is_160_million_frames() -> None:
+    assert step.paper_run_hours(1000.0) == {"1": 44.4, "8": 5.56}
 
 
 def test_other_losses_stop_the_benchmark() -> None:
     losses = iter([1.0, 1.0, 1.0, 1.1])
     with pytest.raises(AssertionError, match="other losses"):
-        step.require_same_losses(lambda: next(losses), lambda: next(losses))
+        step.require_same_losses(lambda: next(losses), lambda: next(losses), largest=1e-4)
 
 
 def test_sources_take_turns() -> None:

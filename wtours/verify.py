@@ -17,6 +17,7 @@ from wtours.provenance import (
     write_provenance,
 )
 from wtours.shard_inputs import videos_in
+from wtours.shards.places import require_local
 from wtours.shards.schema import RECORD_FILE
 
 
@@ -27,7 +28,7 @@ def tell_apart(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     taken that lie in it.
 
     Raises:
-        WtoursError: a path does not exist, or a folder holds neither.
+        WtoursError: a path does not exist or is an address, or a folder holds neither.
     """
     videos: list[Path] = []
     shards: list[Path] = []
@@ -46,6 +47,7 @@ def tell_apart(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
             videos += found
     for path in videos:
         if not path.exists():
+            require_local(path)
             raise WtoursError(
                 f"{path}: there is no such file or folder",
                 remedy="check the name, or run `wtours fetch` first",

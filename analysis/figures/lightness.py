@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,17 @@ from analysis.figures.style import (
     set_time_axis,
 )
 
+TURN_MARKERS = {"bright": "^", "dim": "D", "dark": "v"}
+_TURN: dict[str, Any] = {
+    "linestyle": "none",
+    "markersize": 7,
+    "markerfacecolor": "white",
+    "markeredgecolor": INK,
+    "markeredgewidth": 1.4,
+    "zorder": 5,
+}
+"""Of triangles and diamonds that mark turns."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LightnessPanel:
@@ -39,12 +51,14 @@ class LightnessPanel:
     """None where cuts were not sought."""
     window_s: float
     """Of the moving median."""
+    turns: pd.DataFrame
+    """As `change_points` returns them: time_s, before, after."""
 
 
 def draw_lightness(
     panels: Sequence[LightnessPanel], *, bright_from: float, dark_below: float
 ) -> Figure:
-    """Draw L* over time: the pixels' 5-95 % band, the pictures' means, their moving median, cuts.
+    """Draw L* over time: the pixels' 5-95 % band, means, their moving median, turns, cuts.
 
     Args:
         panels: 1 to 10 videos; over three stand in two columns.
@@ -82,6 +96,7 @@ def _draw_panel(axes: Axes, panel: LightnessPanel, *, bounds: tuple[float, float
         say(axes, "no picture has a lightness")
     for bound in bounds:
         axes.axhline(bound, color=GREY, lw=0.8, dashes=(1, 3), zorder=0)
+    _draw_turns(axes, panel, bounds=bounds, unit_s=unit.seconds)
     heights = (bounds[0] + 100) / 2, sum(bounds) / 2, bounds[1] / 2
     for name, height in zip(("bright", "dim", "dark"), heights, strict=True):
         beside = axes.get_yaxis_transform()
@@ -95,6 +110,17 @@ def _draw_panel(axes: Axes, panel: LightnessPanel, *, bounds: tuple[float, float
         axes.set_title(note, loc="right", fontsize=10, fontweight="normal", color=GREY)
 
 
+def _draw_turns(
+    axes: Axes, panel: LightnessPanel, *, bounds: tuple[float, float], unit_s: float
+) -> None:
+    """Mark where a video turns, at the bound that it crosses, by the state that it turns to."""
+    bright, dark = bounds
+    for after, marker in TURN_MARKERS.items():
+        turns = panel.turns[panel.turns["after"] == after]
+        upper = (turns["before"] == "bright") | (after == "bright")
+        axes.plot(turns["time_s"] / unit_s, np.where(upper, bright, dark), marker, **_TURN)
+
+
 def _legend(panels: Sequence[LightnessPanel]) -> list[Artist]:
     windows_s = [panel.window_s for panel in panels]
     ends = dict.fromkeys(f"{edge_s:.3g}" for edge_s in (min(windows_s), max(windows_s)))
@@ -104,5 +130,11 @@ def _legend(panels: Sequence[LightnessPanel]) -> list[Artist]:
         Patch(color=BLUE, alpha=0.55, label="mean of each picture"),
         Line2D([], [], color=INK, lw=1.8, label=f"moving median over {window} s"),
     ]
+    if any(len(panel.turns) for panel in panels):
+        entries += [
+            Line2D([], [], marker=marker, label=f"turns {state}", **_TURN)
+            for state, marker in TURN_MARKERS.items()
+            if any((panel.turns["after"] == state).any() for panel in panels)
+        ]
     cut = Line2D([], [], color=VERMILION, lw=1.4, label="cut")
     return [*entries, cut] if any(panel.cuts_s for panel in panels) else entries

@@ -67,7 +67,7 @@ def knn(
             computing=session.computing,
         )
         table = knn_table({session.evaluated.label: result})
-        session.report(result, out=out, table=table)
+        session.report(result, out=out, table=table, features=result.features)
 
 
 def linear(
@@ -147,4 +147,4 @@ def linear(
             session.evaluated, data, settings=settings, computing=session.computing
         )
         table = linear_table(result, label=session.evaluated.label)
-        session.report(result, out=out, table=table)
+        session.report(result, out=out, table=table, features=result.features)

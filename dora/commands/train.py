@@ -1,5 +1,6 @@
 """`dora train`: shards to a backbone."""
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,18 +11,23 @@ from cyclopts import Parameter
 from dora.commands.places import SHARDS
 from dora.config import RunConfig
 from dora.outcome import StoppedError
-from wtours.shards import ShardSet
 
 if TYPE_CHECKING:
     import torch
 
     from dora.data.description import DataDescription
+    from dora.data.picture_folder import PictureSet
+    from dora.train.looks import Look
+    from dora.train.resuming import Resume
 
 
 def train(
     *,
-    shards: Annotated[list[str], Parameter(consume_multiple=True)] = [SHARDS],  # noqa: B006
-    preset: Literal["dora", "released", "paper", "smoke"] = "dora",
+    shards: Annotated[list[str], Parameter(consume_multiple=True)] = [],  # noqa: B006
+    data: Path | None = None,
+    preset: Literal["dora", "released", "paper", "one-gpu", "smoke"] = "dora",
+    recipe: Annotated[list[str], Parameter(consume_multiple=True)] = [],  # noqa: B006
+    arch: str | None = None,
     out: Path | None = None,
     epochs: int | None = None,
     clips_per_epoch: int | Literal["all"] | None = None,
@@ -31,17 +37,28 @@ def train(
     workers: int | None = None,
     seed: int | None = None,
     device: str = "auto",
+    resume: Literal["auto", "never"] | Path = "auto",
+    probe: Path | None = None,
+    probe_every: int | None = None,
     settings: Annotated[list[str], Parameter(name="--set", consume_multiple=True)] = [],  # noqa: B006
     dry_run: bool = False,
 ) -> None:
     """Pretrain a backbone; a run that was stopped goes on when the command is given again.
 
-    Several processes: `torchrun --nproc-per-node 8 -m dora train ...`.
+    Ctrl-C, SIGTERM and SIGUSR1 let the step in hand finish and save. The exit status is then 75
+    after SIGTERM or SIGUSR1 (a scheduler is to give the command again), 2 after Ctrl-C.
+
+    Several processes: `torchrun --nproc-per-node 8 -m dora train ...`; see docs/cluster.md.
 
     Args:
-        shards: shard sets, folders of them, patterns, or addresses such as s3://bucket/shards.
+        shards: shard sets, folders of them, patterns, or addresses such as s3://bucket/shards;
+            data/shards if not given.
+        data: a folder of pictures instead (DoRA*): each is a clip of one frame, and an epoch is all
+            of them once, unless --clips-per-epoch or --mix is given.
         preset: the named run to start from; `smoke` takes a CPU minutes.
-        out: the run's folder; runs/PRESET if not given.
+        recipe: ablations of the paper laid over it, as `dora recipes` lists them.
+        arch: vit_tiny, vit_small, vit_base, or another plain ViT of timm with patches of 16 px.
+        out: the run's folder; runs/PRESET if not given, with the names of recipes.
         epochs: number of epochs.
         clips_per_epoch: clips that make an epoch, or `all` starts once (the authors' rule).
         batch_clips: clips of a step, over all processes.
@@ -52,14 +69,20 @@ def train(
         workers: processes that read clips, for each training process.
         seed: of weights, order and every draw.
         device: auto, cpu, cuda, or cuda:N.
+        resume: auto goes on with the run in the folder, if there is one; never refuses such a
+            folder; the path of a checkpoint begins there: one that this run keeps, or another's
+            in a folder without a run.
+        probe: folder with train/CLASS and val/CLASS on which the teacher is scored by k-NN.
+        probe_every: epochs between two scores.
         settings: any other option as NAME=VALUE, such as clip.frames=4.
         dry_run: say what the run would do, and stop.
     """
-    from dora.config_text import mix_setting, with_settings
+    from dora.chosen_run import chosen_run
+    from dora.config_text import mix_setting
+    from dora.data.picture_folder import open_pictures
     from dora.data.staging import shard_cache
     from dora.data.workers import start_server
-    from dora.presets import named_preset
-    from wtours.shards import open_shards
+    from dora.recipes import require_wanted
 
     asked = {
         "epochs": epochs,
@@ -68,12 +91,22 @@ def train(
         "data.shuffle": shuffle,
         "data.workers": workers,
         "seed": seed,
+        "log.probe": None if probe is None else json.dumps(str(probe)),
+        "log.probe_every": probe_every,
     }
     given = [f"{name}={value}" for name, value in asked.items() if value is not None]
     if mix is not None:
         given.append(mix_setting(mix))
-    config = with_settings(named_preset(preset), [*given, *settings])
-    sets = open_shards(*shards, cache=shard_cache(config.data))
+    config = chosen_run(
+        preset,
+        recipes=recipe,
+        arch=arch,
+        pictures=data is not None,
+        settings=[*given, *settings],
+    )
+    wanted = shards or ([SHARDS] if data is None else [])
+    sets = open_pictures(wanted, data, config=config, cache=shard_cache(config.data))
+    require_wanted(recipe, sets)
     if config.data.workers and not dry_run:
         start_server()  # before this process has its own seconds of imports
 
@@ -82,7 +115,8 @@ def train(
     chosen = choose_device(device)
     place = place_from_torchrun()
     if not dry_run:
-        _train(config, sets, out=out or Path("runs") / preset, device=chosen)
+        folder = out or Path("runs") / config.preset
+        _train(config, sets, out=folder, device=chosen, resume=resume)
     elif place.rank == 0:
         from dora.data.description import describe_run
 
@@ -96,14 +130,41 @@ def _say_what_is_ahead(
     config: RunConfig, data: "DataDescription", *, where: "torch.device"
 ) -> None:
     from dora.data.telling import data_lines
+    from dora.train.cost import cost_sentence
 
-    print(*data_lines(data, frames=config.clip.frames, where=str(where)), sep="\n", flush=True)
+    print(*data_lines(data, frames=config.clip.frames, where=str(where)), sep="\n")
+    print(
+        f"  {cost_sentence(config, clips=data.total_steps * config.data.batch_clips)}", flush=True
+    )
     for warning in data.warnings:
         print(f"warning: {warning}", file=sys.stderr)
 
 
+def _looks(
+    config: RunConfig, sets: "Sequence[PictureSet]", *, device: "torch.device"
+) -> "list[Look]":
+    from dora.watch.pictures import Pictures
+    from dora.watch.probe import Probe
+    from wtours.shards import ShardSet
+
+    looks: list[Look] = []
+    if config.log.probe is not None:
+        every = config.log.probe_every
+        probe = Path(config.log.probe)
+        looks.append(Probe(probe, every_epochs=every, model=config.model, device=device))
+    shards = [each for each in sets if isinstance(each, ShardSet)]
+    if config.log.pictures_every and shards:
+        looks.append(Pictures(shards, config, device=device))
+    return looks
+
+
 def _train(
-    config: RunConfig, sets: Sequence[ShardSet], *, out: Path, device: "torch.device"
+    config: RunConfig,
+    sets: "Sequence[PictureSet]",
+    *,
+    out: Path,
+    device: "torch.device",
+    resume: "Resume",
 ) -> None:
     from contextlib import ExitStack
 
@@ -131,10 +192,19 @@ def _train(
             if sentence is not None:
                 print(sentence, file=sys.stderr)
 
-        outcome = launch(config, sets, out=out, device=device, begins=begins, report=report)
+        outcome = launch(
+            config,
+            sets,
+            out=out,
+            device=device,
+            begins=begins,
+            report=report,
+            resume=resume,
+            looks=_looks(config, sets, device=device),
+        )
     if place_from_torchrun().rank == 0:
         done = f"{outcome.checkpoint}: step {outcome.step} of {outcome.total_steps}"
         stopped = outcome.step < outcome.total_steps
         print(f"{done}; give the same command again to go on" if stopped else done)
     if outcome.step < outcome.total_steps:
-        raise StoppedError
+        raise StoppedError(outcome.signal)

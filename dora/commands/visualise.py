@@ -11,6 +11,7 @@ from dora.progress import progress_bars
 
 if TYPE_CHECKING:
     from dora.visualise.shown_clip import ClipChoice
+    from wtours.shards import ShardCache
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,7 @@ class Shown:
     shards: Annotated[list[str], Parameter(consume_multiple=True)] = dataclasses.field(
         default_factory=lambda: [SHARDS]
     )
-    """Shard sets, or folders of them."""
+    """Shard sets, folders of them, or addresses."""
     video: str | None = None
     """Name of the video; the first if not given."""
     start_s: float | None = None
@@ -37,6 +38,10 @@ class Shown:
     """Attention heads, where the file of weights does not tell."""
     device: str = "auto"
     """auto, cpu, cuda, or cuda:N."""
+    cache: str | None = None
+    """Folder for tars of shard sets at addresses, as data.cache in training."""
+    cache_gb: float = 50.0
+    """Largest size of all tars in it, in units of 10^9 bytes."""
 
 
 def tracks(
@@ -67,6 +72,7 @@ def tracks(
             heads=shown.heads,
             seed=seed,
             device=choose_device(shown.device),
+            cache=_cache(shown),
             progress=progress,
         )
     print(*paths, sep="\n")
@@ -97,6 +103,7 @@ def attention(
             side_px=shown.side_px,
             heads=shown.heads,
             device=choose_device(shown.device),
+            cache=_cache(shown),
             progress=progress,
         )
     print(*paths, sep="\n")
@@ -107,3 +114,10 @@ def _choice(shown: Shown) -> "ClipChoice":
 
     names = [field.name for field in dataclasses.fields(ClipChoice)]
     return ClipChoice(**{name: getattr(shown, name) for name in names})
+
+
+def _cache(shown: Shown) -> "ShardCache":
+    from dora.config import DataConfig
+    from dora.data.staging import shard_cache
+
+    return shard_cache(DataConfig(cache=shown.cache, cache_gb=shown.cache_gb))

@@ -15,6 +15,8 @@ class ClipConfig:
     """Frames per clip (T)."""
     stride_s: float = 1.0
     """Time between neighbouring frames, in seconds of video, whatever the frame rate."""
+    cross_cuts: bool = False
+    """Whether clips go on over cuts (row 31); over missing frames they never do."""
 
     def __post_init__(self) -> None:
         require(

@@ -5,11 +5,12 @@ from typing import Literal
 
 from dora.config.checks import require, require_at_least
 from dora.config.clips import AugmentConfig, ClipConfig
+from dora.config.compute import ComputeConfig
 from dora.config.data import DataConfig
 from dora.config.method import LossConfig, TrackerConfig
 from dora.config.networks import HeadConfig, ModelConfig
 from dora.config.optim import OptimConfig
-from dora.config.span import Span
+from dora.config.saving import LogConfig, SaveConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +25,6 @@ class RunConfig:
     seed: int = 0
     precision: Literal["fp16", "bf16", "float32"] = "fp16"
     """Autocast on a GPU; a CPU always computes in float32."""
-    save_every: Span = Span(length=1)
-    """Time between two checkpoints."""
     clip: ClipConfig = field(default_factory=ClipConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -34,6 +33,9 @@ class RunConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     data: DataConfig = field(default_factory=DataConfig)
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+    save: SaveConfig = field(default_factory=SaveConfig)
+    log: LogConfig = field(default_factory=LogConfig)
 
     def __post_init__(self) -> None:
         require_at_least(1, epochs=self.epochs)
@@ -53,6 +55,12 @@ class RunConfig:
             not self.loss.skip_first_crop or self.augment.local_crops >= 2,
             "loss.skip_first_crop leaves no local crop",
             "set augment.local_crops to 2 or more",
+        )
+        require(
+            self.compute.accumulate == 1 or not self.head.batch_norm,
+            "head.batch_norm takes its statistics from all of a process's clips, and "
+            f"compute.accumulate is {self.compute.accumulate}",
+            "set compute.accumulate to 1, or head.batch_norm to false",
         )
         for px in (self.augment.global_views[0].px, self.augment.local_view.px):
             require(

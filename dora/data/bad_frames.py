@@ -10,7 +10,7 @@ class BadFrames:
     """Tells of damaged pictures on stderr.
 
     Args:
-        sets: the folder or address of each shard set.
+        sets: the folder or address of each set.
     """
 
     def __init__(self, sets: Sequence[str]) -> None:
@@ -24,6 +24,6 @@ class BadFrames:
                 self._told.add((each.set_number, each.row))
                 print(
                     f"warning: {self._sets[each.set_number]}, row {each.row}: {each.reason}; the "
-                    "nearest good picture of the clip is taken instead",
+                    "nearest good picture is taken instead",
                     file=sys.stderr,
                 )

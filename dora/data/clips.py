@@ -5,6 +5,9 @@ one video, n = floor(stride_s * fps + 1/2) and at least 1 (wtours/shards/FORMAT.
 no missing ticks and an index is sorted by video and tick, so that neighbouring ticks of a segment
 are neighbouring rows: a segment of m ticks is m - (T - 1) n starts in a row. A clip belongs to the
 tar of its first frame and may reach into the next.
+
+With `cross_cuts`, segments that follow each other without a missing tick count as one stretch.
+Breaks of that kind are cuts, and pauses between frames of less than two ticks.
 """
 
 from collections.abc import Sequence
@@ -201,22 +204,22 @@ def _entries(
     index: SetIndex, clip: ClipConfig, *, set_number: int, videos: int, tars: int
 ) -> NDArray[np.void]:
     """Return a set's entries; its videos and tars are counted from the numbers given."""
-    first, length = _segment_rows(index)
+    first, length = _stretch_rows(index, clip)
     n = _strides(index, clip)[index.videos[first]]
     count = length - (clip.frames - 1) * n
     first, length, n = (values[count > 0] for values in (first, length, n))
     last_start = first + count[count > 0] - 1
-    # A segment's first row begins an entry, and so does every row at which a tar does.
+    # A stretch's first row begins an entry, and so does every row at which a tar does.
     new_tar = np.flatnonzero(np.diff(index.tars) != 0) + 1
     begins = np.union1d(first, new_tar[_inside(new_tar, first, last_start)])
-    segment = np.searchsorted(first, begins, side="right") - 1
+    stretch = np.searchsorted(first, begins, side="right") - 1
     entries = np.empty(len(begins), dtype=_ENTRY)
     entries["set"] = set_number
     entries["video"] = index.videos[begins] + videos
     entries["tar"] = index.tars[begins] + tars
     entries["first_row"] = begins
-    entries["stride"] = n[segment]
-    entries["starts"] = np.minimum(np.append(begins[1:], len(index.ticks)), last_start[segment] + 1)
+    entries["stride"] = n[stretch]
+    entries["starts"] = np.minimum(np.append(begins[1:], len(index.ticks)), last_start[stretch] + 1)
     entries["starts"] -= begins
     return entries
 
@@ -230,13 +233,16 @@ def _inside(
     return inside
 
 
-def _segment_rows(index: SetIndex) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the first row and the number of rows of every segment."""
+def _stretch_rows(index: SetIndex, clip: ClipConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first row and the number of rows of every stretch that clips lie within."""
     rows = len(index.ticks)
     if rows == 0:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     breaks = np.diff(index.videos) != 0
-    breaks |= np.diff(index.segments) != 0
+    if clip.cross_cuts:
+        breaks |= np.diff(index.ticks) != 1
+    else:
+        breaks |= np.diff(index.segments) != 0
     first = np.concatenate([[0], np.flatnonzero(breaks) + 1])
     length = np.diff(first, append=rows)
     spans = index.ticks[first + length - 1] - index.ticks[first]
@@ -252,13 +258,14 @@ def _strides(index: SetIndex, clip: ClipConfig) -> NDArray[np.int64]:
 def _no_clip(indices: Sequence[SetIndex], clip: ClipConfig) -> DoraError:
     longest_s = Fraction(0)
     for index in indices:
-        first, length = _segment_rows(index)
+        first, length = _stretch_rows(index, clip)
         for video, ticks in zip(index.videos[first], length, strict=True):
             longest_s = max(longest_s, (int(ticks) - 1) / index.kept_rates[video])
     names = ", ".join(index.name for index in indices)
+    breaks = "gap" if clip.cross_cuts else "cut or gap"
     clip_s = (clip.frames - 1) * clip.stride_s
     return DoraError(
-        f"no clip fits into the shards {names}: the longest stretch without a cut or gap is "
+        f"no clip fits into the shards {names}: the longest stretch without a {breaks} is "
         f"{float(longest_s):.4g} s, and a clip of {clip.frames} frames, {clip.stride_s:g} s apart, "
         f"spans {clip_s:.4g} s",
         remedy="take fewer frames (clip.frames), a shorter stride (clip.stride_s), or make the "

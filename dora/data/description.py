@@ -13,6 +13,7 @@ from dora.data.blocks import Blocks
 from dora.data.clips import ClipTable, SetIndex, find_clips
 from dora.data.loader import clip_bytes
 from dora.data.mixture import find_sources
+from dora.data.picture_folder import PictureFolder, PictureSet
 from dora.data.stream import ClipOrder
 from wtours.shards import ShardSet
 
@@ -26,12 +27,14 @@ DENSE_FPS = 30
 """Kept rate that the warning advises."""
 
 
-def read_index(shard_set: ShardSet) -> SetIndex:
+def read_index(shard_set: PictureSet) -> SetIndex:
     """Return which ticks of a set belong together.
 
     Raises:
         ShardError: the index is missing or is none.
     """
+    if isinstance(shard_set, PictureFolder):
+        return shard_set.index()
     table = shard_set.table(["video", "tick", "segment", "tar"])
     rates = {video.name: video.kept_rate for video in shard_set.videos}
     videos, tars = table["video"].combine_chunks(), table["tar"].combine_chunks()
@@ -54,8 +57,8 @@ def _to_numpy(column: Any) -> NDArray[Any]:
     return numbers
 
 
-def find_shard_clips(shards: Sequence[ShardSet], clip: ClipConfig) -> ClipTable:
-    """Return all clips of shard sets.
+def find_shard_clips(shards: Sequence[PictureSet], clip: ClipConfig) -> ClipTable:
+    """Return all clips of shard sets, or all pictures of a folder.
 
     Raises:
         DoraError: no segment is long enough for a clip.
@@ -123,9 +126,12 @@ class BlocksDescription:
 class DataDescription:
     """Numbers for the message at a run's start."""
 
+    pictures: bool
+    """Whether each clip is a picture of a folder, or some frames of a video."""
     videos: int
+    """Videos, or the top folders that pictures lie in."""
     kept_rates: tuple[Fraction, ...]
-    """The different kept rates, ascending, in ticks per second."""
+    """The different kept rates, ascending, in ticks per second; of pictures none."""
     starts: int
     """Clips there are."""
     clips_per_epoch: int
@@ -177,20 +183,22 @@ class DataDescription:
         """A sentence and its remedy if the shards hold much less than an epoch asks for."""
         if self.starts >= ENOUGH_SHARE * self.clips_per_epoch:
             return None
+        holds, clips = ("folder holds", "pictures") if self.pictures else ("shards hold", "starts")
         fault = (
-            f"the shards hold {self.starts:,} starts, less than a tenth of the "
+            f"the {holds} {self.starts:,} {clips}, less than a tenth of the "
             f"{self.clips_per_epoch:,} clips of an epoch, so each is seen "
             f"{self.passes_per_epoch:.0f} times an epoch"
         )
         if self.dense_bytes is None:
-            return f"{fault}; add videos, or lower data.clips_per_epoch"
+            more = "pictures" if self.pictures else "videos"
+            return f"{fault}; add {more}, or lower data.clips_per_epoch"
         size = f"{self.dense_bytes / 1e9:.3g} GB"
         return f"{fault}; keep more frames with `wtours shard --fps {DENSE_FPS}` (about {size})"
 
 
 def describe_data(
     config: RunConfig,
-    shards: Sequence[ShardSet],
+    shards: Sequence[PictureSet],
     clips: ClipTable,
     order: ClipOrder,
     *,
@@ -201,20 +209,23 @@ def describe_data(
 
     Args:
         config: the run.
-        shards: the shard sets.
+        shards: the shard sets, or a folder of pictures.
         clips: all clips.
         order: which clips each step takes.
         processes: those that train.
         on_gpu: whether views are made there, so that only first crops travel.
     """
     data = config.data
-    videos = [video for shard_set in shards for video in shard_set.videos]
+    sets = [one for one in shards if isinstance(one, ShardSet)]
+    videos = [video for shard_set in sets for video in shard_set.videos]
+    pictures = len(sets) < len(shards)
     taken = order.steps_per_epoch * order.batch_clips
     batches = 1 + (BATCHES_AHEAD if data.workers else 0)
-    blocks = _describe_blocks(shards, order.blocks) if order.blocks is not None else None
+    blocks = _describe_blocks(sets, order.blocks) if order.blocks is not None else None
     clip_size = clip_bytes(config.augment, frames=clips.frames, finished=not on_gpu)
     return DataDescription(
-        videos=len(videos),
+        pictures=pictures,
+        videos=len(clips.names) if pictures else len(videos),
         kept_rates=tuple(sorted({video.kept_rate for video in videos})),
         starts=order.starts,
         clips_per_epoch=order.starts if data.clips_per_epoch == "all" else data.clips_per_epoch,
@@ -224,17 +235,17 @@ def describe_data(
         mix=_describe_mix(order, taken=taken) if data.mix else (),
         left_out=_left_out(clips, order),
         blocks=blocks,
-        cache_bytes=_cache_bytes(shards, blocks),
+        cache_bytes=_cache_bytes(sets, blocks),
         cache_limit_bytes=round(data.cache_gb * 1e9),
         batches_bytes=batches * clip_size * -(-data.batch_clips // processes),
         index_bytes=ROW_BYTES * clips.index_rows + order.kept_bytes,
-        dense_bytes=_dense_bytes(shards),
+        dense_bytes=_dense_bytes(sets),
     )
 
 
 def describe_run(
     config: RunConfig,
-    shards: Sequence[ShardSet],
+    shards: Sequence[PictureSet],
     *,
     processes: int = 1,
     on_gpu: bool = False,

@@ -17,46 +17,61 @@ from dora.data.reading import DrawnClip, EncodedClip
 from dora.data.resampling import bilinear_taps, resample
 
 
-def decode_clips(
-    clips: Sequence[EncodedClip],
-    *,
-    px: int,
-    device: torch.device,
-    decode: Callable[[EncodedClip], DrawnClip],
-) -> list[DrawnClip]:
-    """Return clips with their first crops on the device.
+class DeviceDecoder:
+    """Decodes the pictures of clips on a device.
 
     Args:
-        clips: as workers hand them over.
         px: side of the first crop.
         device: which decodes.
         decode: decodes a clip by the processor; asked where the device cannot decode a batch, for
             it names the damaged picture, or has its neighbour take its place.
-
-    Raises:
-        DoraError: as `decode`.
     """
-    jpegs = [jpeg for clip in clips for jpeg in torch.split(clip.jpegs, list(clip.sizes_bytes))]
-    try:
-        pictures = decode_pictures(jpegs, device)
-    except RuntimeError as fault:
-        reason = str(fault).splitlines()[0]
-        print(
-            f"note: the GPU cannot decode a batch ({reason}); it is decoded without",
-            file=sys.stderr,
-        )
-        return [decode(clip) for clip in clips]
-    frames = [len(clip.place.frames) for clip in clips]
-    starts = [sum(frames[:number]) for number in range(len(clips))]
-    return [
-        DrawnClip(
-            position=clip.place.position,
-            first=cut_on_device(torch.stack(pictures[start : start + count]), clip, px=px),
-            draws=clip.draws,
-            replaced=clip.replaced,
-        )
-        for clip, start, count in zip(clips, starts, frames, strict=True)
-    ]
+
+    def __init__(
+        self, *, px: int, device: torch.device, decode: Callable[[EncodedClip], DrawnClip]
+    ) -> None:
+        self._px, self._device, self._decode = px, device, decode
+        self._noted: set[str] = set()
+
+    def decode_clips(self, clips: Sequence[EncodedClip]) -> list[DrawnClip]:
+        """Return clips with their first crops on the device.
+
+        Args:
+            clips: as workers hand them over.
+
+        Raises:
+            DoraError: a picture cannot be decoded by the processor either.
+        """
+        jpegs = [jpeg for clip in clips for jpeg in torch.split(clip.jpegs, list(clip.sizes_bytes))]
+        try:
+            pictures = decode_pictures(jpegs, self._device)
+        except RuntimeError as fault:
+            self._note(str(fault).splitlines()[0])
+            return [self._decode(clip) for clip in clips]
+        frames = [len(clip.place.frames) for clip in clips]
+        starts = [sum(frames[:number]) for number in range(len(clips))]
+        return [
+            DrawnClip(
+                position=clip.place.position,
+                first=cut_on_device(torch.stack(pictures[start : start + n]), clip, px=self._px),
+                draws=clip.draws,
+                replaced=clip.replaced,
+            )
+            for clip, start, n in zip(clips, starts, frames, strict=True)
+        ]
+
+    def _note(self, reason: str) -> None:
+        """Say once for each reason that the device cannot decode: each batch has damage of its own.
+
+        A GPU that decodes nothing at all gives one reason again and again.
+        """
+        if reason not in self._noted:
+            self._noted.add(reason)
+            print(
+                f"note: the GPU cannot decode a batch ({reason}); it, and others like it, are "
+                "decoded by the processor",
+                file=sys.stderr,
+            )
 
 
 def cut_on_device(pictures: Tensor, clip: EncodedClip, *, px: int) -> Tensor:

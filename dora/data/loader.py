@@ -7,12 +7,9 @@ put together in page-locked memory; views are made there. Without one they are f
 """
 
 import math
-import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,32 +17,26 @@ import torch
 from torch.utils.data import DataLoader
 
 from dora.config import AugmentConfig
-from dora.data.augment import ClipViews, finish_clip, make_views, stack_views
 from dora.data.bad_frames import BadFrames
 from dora.data.clips import ClipTable
-from dora.data.device_jpeg import decode_clips
+from dora.data.hand_over import (
+    SHARED_MEMORY,
+    NumberedPlaces,
+    SlotReader,
+    Slots,
+    room_bytes,
+)
+from dora.data.picture_folder import PictureFolder, PictureSet
+from dora.data.picture_reading import PictureReader
 from dora.data.places import ClipPlace
 from dora.data.placing import clip_rows, place_clips
-from dora.data.reading import (
-    ClipReader,
-    Decoder,
-    DrawnClip,
-    EncodedClip,
-    Fault,
-    OnBadFrame,
-    one_thread,
-)
+from dora.data.reading import ClipReader, Decoder, Fault, OnBadFrame
 from dora.data.staging import StagedPlaces
 from dora.data.stream import ClipOrder, share_of_rank
 from dora.data.views import Views
+from dora.data.ways import Way, choose_way
 from dora.data.workers import interrupts_held, start_worker, worker_context
 from dora.errors import DoraError
-from wtours.shards import ShardSet
-
-SHARED_MEMORY = Path("/dev/shm")
-
-Travelling = EncodedClip | DrawnClip | ClipViews
-"""What workers hand over: on its way to a GPU, or finished."""
 
 
 class ClipLoader:
@@ -57,8 +48,9 @@ class ClipLoader:
     its memory. As with every way but the plain fork, a program that uses this class keeps its own
     doing under `if __name__ == "__main__"`.
 
-    Memory: each worker keeps at most `prefetch` clips of `clip_bytes` ready, in shared memory, and
-    this process 20 bytes for each row of the indices; workers hold no index.
+    Memory: shared memory for at most `prefetch` clips of `clip_bytes` from each worker and for
+    those of the batch at hand, and in this process 20 bytes for each row of the indices; workers
+    hold no index.
 
     Args:
         shards: the shard sets that `clips` was made from, in its order.
@@ -81,7 +73,7 @@ class ClipLoader:
 
     def __init__(
         self,
-        shards: Sequence[ShardSet],
+        shards: Sequence[PictureSet],
         clips: ClipTable,
         order: ClipOrder,
         augment: AugmentConfig,
@@ -107,17 +99,15 @@ class ClipLoader:
         self.batch_clips = len(share_of_rank(first, rank=rank, world=world))
         finished = self.device.type == "cpu"
         self.clip_bytes = clip_bytes(augment, frames=clips.frames, finished=finished)
-        self.augment = augment
-        if decoder == "gpu" and finished:
-            raise DoraError(
-                f"data.decoder is 'gpu', but this process computes on the {self.device.type}",
-                remedy="set data.decoder to turbo",
-            )
-        self.reader = ClipReader(
-            augment, seed=order.seed, on_bad_frame=on_bad_frame, decoder=decoder
+        pictures = any(isinstance(shard_set, PictureFolder) for shard_set in self.shards)
+        reader = (PictureReader if pictures else ClipReader)(
+            augment, seed=order.seed, on_bad_frame=on_bad_frame
         )
+        self.way: Way[Any] = choose_way(reader, augment, device=self.device, decoder=decoder)
         self.bad_frames = BadFrames([shard_set.address for shard_set in self.shards])
         self.workers = workers
+        # In the batch at hand; and the first clips of all workers are waited for together.
+        self.held = max(self.batch_clips, workers)
         self.prefetch = self._prefetch() if workers else None
 
     def __len__(self) -> int:
@@ -130,12 +120,27 @@ class ClipLoader:
             ShardError: a picture was altered.
             DoraError: a picture does not fit, or a worker was ended from outside.
         """
+        for clips in self.handed_over():
+            yield self.way.gather(clips, tell=self.bad_frames.tell)
+
+    def handed_over(self) -> Iterator[list[Any]]:
+        """Yield the clips of one batch after another, as those that read hand them over.
+
+        The memory of their tensors is used again when the next batch is asked for.
+
+        Raises:
+            ShardError: a picture was altered.
+            DoraError: a picture does not fit, or a worker was ended from outside.
+        """
         with StagedPlaces(
             self._places(), self.shards, processes=self.world, told=self.rank == 0
         ) as places:
             clips = self._read_clips(places)
             for _ in range(len(self)):
-                yield self._collate([next(clips) for _ in range(self.batch_clips)])
+                batch = list(islice(clips, self.batch_clips))
+                for clip in batch:
+                    self.bad_frames.tell(clip.replaced)
+                yield batch
 
     def _places(self) -> Iterator[ClipPlace]:
         """Yield where the clips of this rank are, step after step."""
@@ -147,15 +152,15 @@ class ClipLoader:
             sets, rows = clip_rows(self.clips, numbers)
             yield from place_clips(self.shards, sets, rows, positions)
 
-    def _read_clips(self, places: StagedPlaces) -> Iterator[Travelling]:
+    def _read_clips(self, places: StagedPlaces) -> Iterator[Any]:
         try:
-            for result in self._results(places):
+            for result in self._worked(places) if self.workers else self._read_here(places):
                 places.delivered()
                 if isinstance(result, Fault):
                     raise result.error()
                 yield result
         except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as fault:
-            # Memory is shared through a socket of the worker, which may be gone as well.
+            # Tensors apart come through a socket of the worker, which may be gone as well.
             if isinstance(fault, RuntimeError) and "DataLoader worker" not in str(fault):
                 raise
             if not self.workers:
@@ -165,22 +170,31 @@ class ClipLoader:
                 remedy="it may have been out of memory: lower data.workers, and start again",
             ) from fault
 
-    def _results(self, places: StagedPlaces) -> Iterator[Travelling | Fault]:
-        places.prepare(1 if self.prefetch is None else self.prefetch * self.workers)
+    def _read_here(self, places: StagedPlaces) -> Iterator[Any]:
+        places.prepare(1)
+        while not places.finished:
+            for place in places:
+                yield self.way.read_or_fault(place)
+
+    def _worked(self, places: StagedPlaces) -> Iterator[Any]:
+        """Yield what workers read."""
+        assert self.prefetch is not None
+        places.prepare(self.prefetch * self.workers)
+        slots = Slots(self.prefetch * self.workers + self.held, size_bytes=self.clip_bytes)
         with warnings.catch_warnings():
             # More workers than cores is the user's choice.
             warnings.filterwarnings("ignore", message="This DataLoader will create")
-            loader: DataLoader[Travelling | Fault] = DataLoader(
-                self.reader,
+            loader: DataLoader[Any] = DataLoader(
+                SlotReader(self.way, slots),
                 batch_size=None,
-                sampler=places,
+                sampler=NumberedPlaces(places, slots.slots),
                 num_workers=self.workers,
-                collate_fn=self._travelling(),
+                collate_fn=_unchanged,
                 prefetch_factor=self.prefetch,
-                multiprocessing_context=worker_context() if self.workers else None,
+                multiprocessing_context=worker_context(),
                 worker_init_fn=start_worker,
                 # Workers stay when places end for now, because the cache must first give up tars.
-                persistent_workers=self.workers > 0,
+                persistent_workers=True,
                 # Its own, for a number is drawn from it that the run's state must not lack.
                 generator=torch.Generator(),
             )
@@ -188,46 +202,23 @@ class ClipLoader:
                 results = iter(loader)
                 # Workers answer in turn: now each has, and has all that it was to inherit.
                 started = list(islice(results, self.workers))
-        yield from started
-        del started  # it would keep them in shared memory
-        yield from results
-        while not places.finished:
-            yield from loader
-
-    def _travelling(self) -> Callable[[Any], Any]:
-        """Return what a worker does with a clip that it has read, before it hands it over."""
-        if self.device.type == "cpu":
-            return partial(_finished, augment=self.augment)
-        return _unchanged
-
-    def _collate(self, clips: list[Travelling]) -> Views:
-        for clip in clips:
-            self.bad_frames.tell(clip.replaced)
-        drawn = [clip for clip in clips if isinstance(clip, DrawnClip)]
-        encoded = [clip for clip in clips if isinstance(clip, EncodedClip)]
-        if encoded:
-            px = self.augment.first_px
-            drawn = decode_clips(encoded, px=px, device=self.device, decode=self.reader.decode)
-            for clip in drawn:  # where the device could not
-                self.bad_frames.tell(clip.replaced)
-        if drawn:
-            return make_views(drawn, self.augment, device=self.device)
-        return stack_views([clip for clip in clips if isinstance(clip, ClipViews)])
+        for slot, result in _chained(started, results, loader, places):
+            yield result if isinstance(result, Fault) else slots.take(slot, result)
 
     def _prefetch(self) -> int:
         """Return how many clips each worker may have ready: two batches among them, if they fit."""
         wanted = max(2, math.ceil(2 * self.batch_clips / self.workers))
-        if not SHARED_MEMORY.is_dir():
+        room = room_bytes()
+        if room is None:
             return wanted
-        space = os.statvfs(SHARED_MEMORY)
         # Half of what is free, for other processes need some, and the batch at hand is there too.
-        free_bytes = space.f_bavail * space.f_frsize // (2 * self.world)
-        fitting = (free_bytes // self.clip_bytes - self.batch_clips) // self.workers
+        free_bytes = room // (2 * self.world)
+        fitting = (free_bytes // self.clip_bytes - self.held) // self.workers
         if fitting < 1:
             raise DoraError(
                 f"{SHARED_MEMORY} has room for {free_bytes // 2**20} MiB of clips, and "
                 f"{self.workers} workers need "
-                f"{(self.workers + self.batch_clips) * self.clip_bytes // 2**20} MiB",
+                f"{(self.workers + self.held) * self.clip_bytes // 2**20} MiB",
                 remedy="set data.workers to 0, or start the container with more (--shm-size 8g)",
             )
         return min(wanted, fitting)
@@ -244,11 +235,14 @@ def clip_bytes(augment: AugmentConfig, *, frames: int, finished: bool) -> int:
     return 3 * frames * (views + augment.local_crops * augment.local_view.px**2)
 
 
-def _finished(result: DrawnClip | Fault, *, augment: AugmentConfig) -> ClipViews | Fault:
-    if isinstance(result, Fault):
-        return result
-    with one_thread():
-        return finish_clip(result, augment)
+def _chained(
+    started: list[Any], results: Iterator[Any], loader: DataLoader[Any], places: StagedPlaces
+) -> Iterator[Any]:
+    """Yield the first results, those that follow, and those of further iterations."""
+    yield from started
+    yield from results
+    while not places.finished:
+        yield from loader
 
 
 def _unchanged(result: Any) -> Any:

@@ -21,13 +21,13 @@ class FramePlace:
     """Where the JPEG of one frame is."""
 
     path: str
-    """Of the tar on this machine."""
+    """Of the tar on this machine, or of a file that is one picture."""
     offset: int
     """First byte of the JPEG in it."""
     size: int
     """Bytes."""
-    crc32: int
-    """As zlib counts it."""
+    crc32: int | None
+    """As zlib counts it; None: nobody has counted it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,7 +110,7 @@ def read_bytes(frame: FramePlace, files: OpenFiles | None = None) -> bytes:
     finally:
         if files is None:
             opened.close()
-    if zlib.crc32(jpeg) != frame.crc32:
+    if frame.crc32 is not None and zlib.crc32(jpeg) != frame.crc32:
         raise ShardError(
             f"{frame.path} was altered: the picture at byte {frame.offset} has another checksum",
             remedy=AGAIN,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dora.data.clips import ClipTable
+from dora.data.picture_folder import PictureFolder, PictureSet
 from dora.data.places import ClipPlace, FramePlace
 from wtours.shards import ShardSet
 
@@ -32,7 +33,7 @@ def clip_rows(
 
 
 def place_clips(
-    shards: Sequence[ShardSet],
+    shards: Sequence[PictureSet],
     sets: NDArray[np.int32],
     rows: NDArray[np.int64],
     positions: NDArray[np.int64],
@@ -40,8 +41,8 @@ def place_clips(
     """Return where clips are.
 
     Args:
-        shards: the shard sets, in the order of the clip table.
-        sets: (B,) the shard set of each clip.
+        shards: the sets, in the order of the clip table.
+        sets: (B,) the set of each clip.
         rows: (B, T) rows of its index.
         positions: (B,) number of each clip in the run.
 
@@ -68,8 +69,10 @@ def place_rows(shard_set: ShardSet, rows: Sequence[int], *, position: int = 0) -
     return place_clips([shard_set], number, taken, np.asarray([position]))[0]
 
 
-def _place_frames(shard_set: ShardSet, rows: NDArray[np.int64]) -> list[tuple[FramePlace, ...]]:
+def _place_frames(shard_set: PictureSet, rows: NDArray[np.int64]) -> list[tuple[FramePlace, ...]]:
     """Return (B,) tuples of T places for (B, T) rows of one set."""
+    if isinstance(shard_set, PictureFolder):
+        return [tuple(map(shard_set.place, clip)) for clip in rows.tolist()]
     places = shard_set.places
     paths = [str(Path(shard_set.folder) / name) for name in places.tar_names]
     columns = [

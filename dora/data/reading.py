@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from dora.config import AugmentConfig
 from dora.data.clip_draws import ClipDraws, draw_clip
@@ -77,7 +76,7 @@ class Fault:
         return DoraError(self.message, remedy=self.remedy)
 
 
-class ClipReader(Dataset[DrawnClip | EncodedClip | Fault]):
+class ClipReader:
     """Reads one clip: a pure function of its place and the run's seed.
 
     A picture is damaged when its checksum is another one, when it cannot be decoded, or when it has
@@ -88,31 +87,16 @@ class ClipReader(Dataset[DrawnClip | EncodedClip | Fault]):
         augment: how views are made.
         seed: the run's seed.
         on_bad_frame: whether a damaged picture is an error.
-        decoder: `gpu` leaves the decoding to the main process.
     """
 
     def __init__(
-        self,
-        augment: AugmentConfig,
-        *,
-        seed: int,
-        on_bad_frame: OnBadFrame = "error",
-        decoder: Decoder = "turbo",
+        self, augment: AugmentConfig, *, seed: int, on_bad_frame: OnBadFrame = "error"
     ) -> None:
         self.augment = augment
         self.seed = seed
         self.on_bad_frame = on_bad_frame
-        self.decoder = decoder
         self.files = OpenFiles()
         self._buffer = np.empty(0, dtype=np.uint8)
-
-    def __getitem__(self, place: ClipPlace) -> DrawnClip | EncodedClip | Fault:
-        try:
-            with one_thread():
-                return self.read(place) if self.decoder == "turbo" else self.read_encoded(place)
-        except (DoraError, ShardError) as fault:
-            # Raised here, it would reach the user as a text with a worker's traceback.
-            return Fault(kind=type(fault), message=fault.message, remedy=fault.remedy)
 
     def read(self, place: ClipPlace) -> DrawnClip:
         """Return one clip.

@@ -14,9 +14,10 @@ from types import TracebackType
 from typing import Self
 
 from dora.config import DataConfig
+from dora.data.picture_folder import PictureSet
 from dora.data.places import ClipPlace
 from dora.progress import progress
-from wtours.shards import Held, NoRoomError, RemoteTar, ShardCache, ShardError, ShardSet
+from wtours.shards import Held, NoRoomError, RemoteTar, ShardCache, ShardError
 
 AHEAD_CLIPS = 4096
 """Clips looked at ahead of those that are read, where the cache has room for their tars."""
@@ -40,7 +41,7 @@ class StagedPlaces:
     def __init__(
         self,
         places: Iterator[ClipPlace],
-        shards: Sequence[ShardSet],
+        shards: Sequence[PictureSet],
         *,
         processes: int,
         told: bool,

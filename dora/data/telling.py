@@ -13,10 +13,17 @@ def data_lines(data: DataDescription, *, frames: int, where: str) -> Iterator[st
         frames: T, frames per clip.
         where: what computes.
     """
-    rates = ", ".join(str(rate) for rate in data.kept_rates)
+    if data.pictures:
+        folders = "1 folder" if data.videos == 1 else f"{data.videos:,} folders"
+        found = f"{data.starts:,} pictures in {folders}"
+    else:
+        rates = ", ".join(str(rate) for rate in data.kept_rates)
+        found = (
+            f"{data.videos} videos at {rates} kept frames a second: {data.starts:,} clips of "
+            f"{frames} frames"
+        )
     yield (
-        f"{data.videos} videos at {rates} kept frames a second: {data.starts:,} clips of "
-        f"{frames} frames, {data.passes_per_epoch:.3g} passes an epoch of "
+        f"{found}, {data.passes_per_epoch:.3g} passes an epoch of "
         f"{data.steps_per_epoch:,} steps, {data.total_steps:,} steps in all, on {where}"
     )
     for source in data.mix:

@@ -10,7 +10,7 @@ from multiprocessing import forkserver, resource_tracker
 from threading import Thread, current_thread, main_thread
 from types import TracebackType
 
-READER = "dora.data.reading"
+READER = "dora.data.hand_over"
 """The module of what workers do."""
 
 
@@ -67,16 +67,18 @@ def interrupts_held() -> Iterator[None]:
 
     They inherit the mask of this thread; were this process to end sooner, it would take away what
     a worker is about to inherit. The signal may reach another thread, whose mask is its own, hence
-    the handler; it is raised again when they have started.
+    the handler; it is raised again when they have started. SIGUSR1 they are never to see: a
+    scheduler that sends it to all processes means this one, and the library's own would die of it.
     """
     if not hasattr(signal, "pthread_sigmask") or current_thread() is not main_thread():
         yield
         return
-    # Started now, because it would lift the mask if it were started under it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    # Started now, because it would lift the mask of SIGINT if it were started under it.
     resource_tracker.ensure_running()
     held: list[int] = []
     handler = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:

@@ -92,6 +92,13 @@ class FeatureFacts:
     reused_pictures: int
     """Whose features were there already."""
 
+    def told(self) -> str:
+        """Return a sentence on where the features are."""
+        return (
+            f"{self.title}: {self.pictures} pictures, {self.kept_bytes / 2**20:.1f} MiB in "
+            f"{self.kept_in}, {self.reused_pictures} of them from before"
+        )
+
 
 @torch.inference_mode()
 def extract_features(

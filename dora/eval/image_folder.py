@@ -8,6 +8,8 @@ from typing import Self
 from dora.errors import DoraError
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+_PARTS = ("train", "val", "test", "validation", "valid")
+IMAGENET_CLASSES = 1000
 _LAYOUT = "lay the pictures out as train/CLASS/NAME.jpg and val/CLASS/NAME.jpg"
 
 
@@ -54,17 +56,28 @@ class ClassFolders:
             val=_labelled(parts["val"], numbers),
         )
 
+    def notes(self) -> tuple[str, ...]:
+        """Return what to bear in mind beside the paper's numbers, which are ImageNet-1k's."""
+        if len(self.classes) == IMAGENET_CLASSES:
+            return ()
+        return (
+            f"the paper's numbers are of ImageNet-1k; {self.folder} has {len(self.classes)} "
+            f"classes, not {IMAGENET_CLASSES}",
+        )
+
 
 def _list_part(folder: Path, name: str) -> dict[str, list[Path]]:
     """Return the pictures of each class folder."""
     part = folder / name
+    if not folder.is_dir():
+        raise DoraError(f"{folder} is no folder", remedy=_LAYOUT)
     if not part.is_dir():
-        rename = name == "val" and (folder / "test").is_dir()
-        remedy = f"rename {folder / 'test'} to val" if rename else _LAYOUT
-        raise DoraError(f"{folder} has no folder {name}/", remedy=remedy)
+        raise DoraError(f"{folder} has no folder {name}/", remedy=_way_to_part(folder, name))
     classes = sorted(p for p in part.iterdir() if p.is_dir() and not p.name.startswith("."))
     if not classes:
-        raise DoraError(f"{part} has no class folders", remedy=_LAYOUT)
+        loose = bool(_list_pictures(part))
+        sort_them = f"sort the pictures of {part} into a folder for each class, as in train/"
+        raise DoraError(f"{part} has no class folders", remedy=sort_them if loose else _LAYOUT)
     found = {path.name: _list_pictures(path) for path in classes}
     for path in classes:
         if not found[path.name]:
@@ -73,6 +86,25 @@ def _list_part(folder: Path, name: str) -> dict[str, list[Path]]:
                 remedy="put pictures into it, or remove the folder",
             )
     return found
+
+
+def _way_to_part(folder: Path, name: str) -> str:
+    """Return what to do where a part is missing, by what lies in its place."""
+    for other in ("test", "validation", "valid"):
+        if name == "val" and (folder / other).is_dir():
+            return f"rename {folder / other} to val"
+    inner = sorted(path for path in folder.iterdir() if (path / "train").is_dir())
+    if inner:
+        return f"give {inner[0]} instead"
+    if name == "val":
+        return f"put labelled pictures to test with into {folder / 'val'}/CLASS"
+    classes = [path for path in folder.iterdir() if path.is_dir() and path.name not in _PARTS]
+    if classes:
+        return (
+            f"{folder} seems to hold class folders itself: move most pictures of each class to "
+            "train/CLASS and the others to val/CLASS"
+        )
+    return _LAYOUT
 
 
 def _list_pictures(folder: Path) -> list[Path]:

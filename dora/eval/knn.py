@@ -129,10 +129,13 @@ def evaluate_knn(
         image_px=kind.image_px,
         resize_px=resize_px(kind.image_px),
         features=(train.facts, val.facts),
-        notes=tuple(
-            f"k = {score.k} is more than the {len(train)} training pictures, which all vote"
-            for score in scores
-            if score.k_used < score.k
+        notes=(
+            *folders.notes(),
+            *(
+                f"k = {score.k} is more than the {len(train)} training pictures, which all vote"
+                for score in scores
+                if score.k_used < score.k
+            ),
         ),
     )
 

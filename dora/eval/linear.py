@@ -139,7 +139,10 @@ def evaluate_linear(
         resize_px=resize_px(settings.image_px),
         training_seconds=round(curves.seconds, 2),
         features=tuple(features.facts for features in found.values()),
-        notes=_notes(settings, heads, train_images=len(data.train.paths)),
+        notes=(
+            *folders.notes(),
+            *_notes(settings, heads, train_images=len(data.train.paths)),
+        ),
     )
 
 

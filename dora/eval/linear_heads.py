@@ -66,7 +66,7 @@ class HeadBank:
         logits_GMC = self.logits(features)
         log_shares_GMC = torch.log_softmax(logits_GMC, dim=-1)
         targets_MC = functional.one_hot(labels, logits_GMC.shape[-1]).to(logits_GMC.dtype)
-        losses_G = -log_shares_GMC[:, torch.arange(len(labels)), labels].mean(dim=1)
+        losses_G = -log_shares_GMC[:, targets_MC.bool()].mean(dim=1)
         slope_GMC = (log_shares_GMC.exp() - targets_MC) / len(labels)
         slope_GCM = slope_GMC.transpose(1, 2)
         rates = self.lrs * lr_factor

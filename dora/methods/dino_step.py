@@ -6,52 +6,63 @@ the targets are compared with the local crops alone.
 """
 
 import torch
+from torch import Tensor
 
-from dora.config import LossConfig
+from dora.config import LossConfig, ModelConfig
 from dora.data.views import Views
-from dora.methods.dino import dino_loss, update_centre
-from dora.methods.step import MethodState, StepOutcome, StepPlace, health, see
-from dora.model.pair import Pair
+from dora.methods.dino import dino_loss, teacher_probabilities, update_centre
+from dora.methods.step import Lesson, MethodState, StepPlace, Student, Taught, health, see
+from dora.model.pair import Network
 
 
-def step_loss(
-    pair: Pair,
-    views: Views,
-    state: MethodState,
-    *,
-    config: LossConfig,
-    drop_path: float,
-    place: StepPlace,
-) -> StepOutcome:
-    """Return the loss of one step, the next centre, and figures; nothing is changed.
+@torch.no_grad()
+def teach(
+    teacher: Network, views: Views, state: MethodState, *, config: LossConfig, place: StepPlace
+) -> Taught:
+    """Return what the student is to learn, the next centre, and figures; nothing is changed.
 
     Args:
-        pair: student and teacher.
-        views: of this process, on the device of the pair.
+        teacher: the moving average.
+        views: of this process, on the device of the teacher.
         state: the centre.
-        config: for the student's temperature and the momentum of the centre; what it says of
-            objects and pairs has no meaning here.
-        drop_path: the student's stochastic depth.
+        config: for the momentum of the centre; what it says of objects and pairs has no meaning
+            here.
         place: of the step.
     """
     shape = views.global_views.shape[:3]
-    with torch.no_grad():
-        cls = pair.teacher.backbone(views.global_views.flatten(0, 2))
-        teacher_VBTP = torch.unflatten(pair.teacher.head(cls), 0, shape)
-    from_global, from_local = see(
-        pair.student,
-        [views.global_views, views.local_crops],
-        views.positions.tolist(),
-        seed=place.seed,
-        drop_path=drop_path,
+    cls = teacher.backbone(views.global_views.flatten(0, 2))
+    logits_VBTP = torch.unflatten(teacher.head(cls), 0, shape)
+    targets = teacher_probabilities(
+        logits_VBTP, state.centre, temperature=place.teacher_temperature
     )
-    loss = dino_loss(
-        torch.cat([from_global, from_local]).flatten(1, 2),
-        teacher_VBTP.flatten(1, 2),
-        state.centre,
+    return Taught(
+        lesson=Lesson(views=views, targets=targets, masks=None),
+        centre=update_centre(state.centre, logits_VBTP, momentum=config.centre_momentum),
+        figures=health(targets, cls, state.centre),
+    )
+
+
+def student_loss(
+    student: Student, lesson: Lesson, *, config: LossConfig, model: ModelConfig, seed: int
+) -> Tensor:
+    """Return the loss of some clips, a mean over them, with gradients to the student.
+
+    Args:
+        student: in training.
+        lesson: of the clips.
+        config: for the student's temperature.
+        model: for stochastic depth.
+        seed: the run's.
+    """
+    logits_XBTP = see(
+        student,
+        [lesson.views.global_views, lesson.views.local_crops],
+        lesson.views.positions.tolist(),
+        seed=seed,
+        model=model,
+    )
+    return dino_loss(
+        logits_XBTP.flatten(1, 2),
+        lesson.targets.flatten(1, 2),
         student_temperature=config.student_temperature,
-        teacher_temperature=place.teacher_temperature,
     )
-    figures = health(teacher_VBTP, cls, state.centre, temperature=place.teacher_temperature)
-    centre = update_centre(state.centre, teacher_VBTP, momentum=config.centre_momentum)
-    return StepOutcome(loss=loss, centre=centre, figures=figures)

@@ -9,13 +9,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dora.config import LossConfig, TrackerConfig
+from dora.config import LossConfig, ModelConfig, TrackerConfig
 from dora.data.views import Views
-from dora.methods.dino import cross_entropies, teacher_probabilities, update_centre
-from dora.methods.step import MethodState, StepOutcome, StepPlace, health, see
-from dora.model.pair import Network, Pair
+from dora.methods.cross_entropy import Weights, weighted_cross_entropy
+from dora.methods.dino import teacher_probabilities, update_centre
+from dora.methods.step import (
+    Lesson,
+    MethodState,
+    StepPlace,
+    Student,
+    Taught,
+    health,
+    see,
+    to_device,
+)
+from dora.model.pair import Network
 from dora.tracking.block_masks import draw_block_masks
-from dora.tracking.masks import apply_masks
+from dora.tracking.masks import apply_masks, visible_patches
 from dora.tracking.prototypes import draw_heads
 from dora.tracking.tracker import clip_tokens, discover_and_track
 
@@ -32,68 +42,88 @@ class TeacherView:
     """(K, B, T, gh, gw): what the student is shown for each object."""
 
 
-def step_loss(
-    pair: Pair,
+@torch.no_grad()
+def teach(
+    teacher: Network,
     views: Views,
     state: MethodState,
     *,
     config: LossConfig,
     tracker: TrackerConfig,
-    drop_path: float,
     place: StepPlace,
-) -> StepOutcome:
-    """Return the loss of one step, the next centre, and figures; nothing is changed.
-
-    The student sees every global view once for each object, hidden but for that object, and the
-    local crops: two stacks of images in one forward pass. It never sees an unmasked global view.
+) -> Taught:
+    """Return what the student is to learn, the next centre, and figures; nothing is changed.
 
     Args:
-        pair: student and teacher.
-        views: of this process, on the device of the pair.
+        teacher: the moving average.
+        views: of this process, on the device of the teacher.
         state: the centre.
-        config: of the loss.
+        config: for the momentum of the centre.
         tracker: of discovery and tracking.
-        drop_path: the student's stochastic depth.
         place: of the step.
     """
     positions = views.positions.tolist()
-    taught = [
-        _teach(pair.teacher, view, positions, number=v, tracker=tracker, place=place)
+    read = [
+        _read_view(teacher, view, positions, number=v, tracker=tracker, place=place)
         for v, view in enumerate(views.global_views)
     ]
-    masks_VKBThw = torch.stack([teacher.masks for teacher in taught])
-    masked = torch.stack(
-        [
-            apply_masks(masks, view, how=tracker.upsampling)
-            for masks, view in zip(masks_VKBThw, views.global_views, strict=True)
-        ]
+    logits_VBTP = torch.stack([view.logits for view in read])
+    masks_VKBThw = torch.stack([view.masks for view in read])
+    targets = teacher_probabilities(
+        logits_VBTP, state.centre, temperature=place.teacher_temperature
     )
-    from_masked, from_local = see(
-        pair.student,
-        [masked.flatten(0, 1), views.local_crops],
-        positions,
-        seed=place.seed,
-        drop_path=drop_path,
+    figures = health(targets, torch.stack([view.cls for view in read]), state.centre)
+    return Taught(
+        lesson=Lesson(views=views, targets=targets, masks=masks_VKBThw),
+        centre=update_centre(state.centre, logits_VBTP, momentum=config.centre_momentum),
+        figures=figures | mask_figures(masks_VKBThw),
     )
-    teacher_VBTP = torch.stack([teacher.logits for teacher in taught])
-    loss = dora_loss(
-        torch.unflatten(from_masked, 0, masked.shape[:2]),
-        from_local,
-        teacher_VBTP,
-        state.centre,
-        config=config,
-        teacher_temperature=place.teacher_temperature,
-    )
-    cls = torch.stack([teacher.cls for teacher in taught])
-    figures = health(
-        teacher_VBTP, cls, state.centre, temperature=place.teacher_temperature
-    ) | mask_figures(masks_VKBThw)
-    centre = update_centre(state.centre, teacher_VBTP, momentum=config.centre_momentum)
-    return StepOutcome(loss=loss, centre=centre, figures=figures)
 
 
-@torch.no_grad()
-def _teach(
+def student_loss(
+    student: Student,
+    lesson: Lesson,
+    *,
+    config: LossConfig,
+    tracker: TrackerConfig,
+    model: ModelConfig,
+    seed: int,
+    visible_only: bool = False,
+) -> Tensor:
+    """Return the loss of some clips, a mean over them, with gradients to the student.
+
+    The student sees every global view once for each object, hidden but for that object, and the
+    local crops: two stacks of images in one forward pass. It never sees an unmasked global view,
+    nor a crop that the loss leaves out.
+
+    Args:
+        student: in training.
+        lesson: of the clips.
+        config: of the loss.
+        tracker: for the upsampling of masks.
+        model: for stochastic depth.
+        seed: the run's.
+        visible_only: let the student read no patch that is hidden (not the published method).
+    """
+    assert lesson.masks is not None, "objects have masks"
+    pairs = zip(lesson.masks, lesson.views.global_views, strict=True)
+    masked = torch.cat([apply_masks(masks, view, how=tracker.upsampling) for masks, view in pairs])
+    local = lesson.views.local_crops[1 if config.skip_first_crop else 0 :]
+    visible = None
+    if visible_only:
+        visible = visible_patches(lesson.masks.flatten(0, 1), how=tracker.upsampling)
+    logits_XBTP = see(
+        student,
+        [masked, local],
+        lesson.views.positions.tolist(),
+        seed=seed,
+        model=model,
+        visible=visible,
+    )
+    return dora_loss(logits_XBTP, lesson.targets, objects=lesson.masks.shape[1], config=config)
+
+
+def _read_view(
     teacher: Network,
     view_BTCHW: Tensor,
     positions: list[int],
@@ -107,16 +137,17 @@ def _teach(
     Random masks need no object, and none is looked for.
     """
     clips, frames = view_BTCHW.shape[:2]
-    logits, tokens = teacher.logits_and_tokens(view_BTCHW.flatten(0, 1))
+    logits, tokens = teacher.logits_and_tokens(view_BTCHW.flatten(0, 1), frames=frames)
     if tracker.mask == "blocks":
-        masks = draw_block_masks(
+        drawn = draw_block_masks(
             place.seed,
             positions,
             view=number,
             objects=tracker.objects,
             frames=frames,
             grid=tokens.grid,
-        ).to(view_BTCHW.device)
+        )
+        masks = to_device(drawn, view_BTCHW.device)
     else:
         heads_BK = draw_heads(
             place.seed,
@@ -127,7 +158,7 @@ def _teach(
             shared_from=_first_position(positions, tracker, place),
         )
         read = clip_tokens(tokens, clips=clips, config=tracker)
-        masks = discover_and_track(read, heads_BK, tracker).masks
+        masks = discover_and_track(read, to_device(heads_BK, view_BTCHW.device), tracker).masks
     return TeacherView(
         logits=torch.unflatten(logits, 0, (clips, frames)),
         cls=torch.unflatten(tokens.cls, 0, (clips, frames)),
@@ -173,50 +204,64 @@ def _overlap(masks_KMN: Tensor) -> Tensor:
 
 
 def dora_loss(
-    masked_VKBTP: Tensor,
-    local_LBTP: Tensor,
-    teacher_VBTP: Tensor,
-    centre_P: Tensor,
-    *,
-    config: LossConfig,
-    teacher_temperature: float,
+    student_XBTP: Tensor, targets_VBTP: Tensor, *, objects: int, config: LossConfig
 ) -> Tensor:
     """Return the loss of Eqs. 8-10, averaged over clips and frames, a scalar.
+
+    Args:
+        student_XBTP: the student's logits: of each view hidden but for each object (V K of them),
+            then of the local crops that count.
+        targets_VBTP: the teacher's probabilities for each unmasked view.
+        objects: K.
+        config: pairs, reduction, and what the released code does beside the printed text.
+    """
+    views, _, frames, _ = targets_VBTP.shape
+    weights_XU = pair_weights(
+        views=views,
+        objects=objects,
+        crops=len(student_XBTP) - views * objects,
+        frames=frames,
+        config=config,
+    )
+    return weighted_cross_entropy(
+        student_XBTP.flatten(1, 2),
+        targets_VBTP.flatten(1, 2),
+        weights_XU,
+        temperature=config.student_temperature,
+    )
+
+
+def pair_weights(
+    *, views: int, objects: int, crops: int, frames: int, config: LossConfig
+) -> Weights:
+    """Return how much each pair of what the student sees and a target counts, V K + L by V.
 
     Objects count with the weights w_j of `object_weights`, local crops with their sum. With
     `reduction="mean"` the two terms are means over pairs and crops, each times a half; with "sum"
     they are the printed sums over pairs, objects and crops, and w_j counts K times.
 
     Args:
-        masked_VKBTP: the student's logits for each view hidden but for each object.
-        local_LBTP: the student's logits for the local crops.
-        teacher_VBTP: the teacher's logits for each unmasked view.
-        centre_P: subtracted from them.
-        config: pairs, reduction, and what the released code does beside the printed text.
-        teacher_temperature: of this step.
+        views: V.
+        objects: K.
+        crops: L, without one that is left out.
+        frames: T, by which a carried sum is divided.
+        config: of the loss.
     """
-    views, objects, _, frames = masked_VKBTP.shape[:4]
-    if config.skip_first_crop:
-        local_LBTP = local_LBTP[1:]
-    with torch.autocast(masked_VKBTP.device.type, enabled=False):
-        targets = teacher_probabilities(teacher_VBTP, centre_P, temperature=teacher_temperature)
-        object_UVK = torch.unflatten(
-            _mean_over_frames(targets, masked_VKBTP, config), 1, (views, objects)
-        )
-        local_UL = _mean_over_frames(targets, local_LBTP, config)
-        paired_UV = torch.eye(views, dtype=torch.bool, device=targets.device)
-        if config.pairs == "cross":
-            paired_UV = ~paired_UV
-        weights_K = object_weights(objects, frames if config.carry_frame_sum else None)
-        weights_K = weights_K.to(targets.device)
-        per_pair = (object_UVK[paired_UV] * weights_K).sum(dim=1)
-        if config.reduction == "sum":
-            return objects * per_pair.sum() + weights_K.sum() * local_UL.sum()
-        return 0.5 * (per_pair.mean() + weights_K.sum() * local_UL.mean())
+    per_object = object_weights(objects, frames if config.carry_frame_sum else None)
+    per_pair, per_crop = float(objects), sum(per_object)
+    if config.reduction == "mean":
+        pairs = views if config.pairs == "same" else views * (views - 1)
+        per_pair, per_crop = 0.5 / pairs, 0.5 * sum(per_object) / (views * crops)
+    masked = [
+        [per_pair * weight * ((u == v) == (config.pairs == "same")) for u in range(views)]
+        for v in range(views)
+        for weight in per_object
+    ]
+    return masked + [[per_crop] * views] * crops
 
 
-def object_weights(objects: int, carried_frames: int | None) -> Tensor:
-    """Return the weight w_j of each object in the loss, (K,) float32.
+def object_weights(objects: int, carried_frames: int | None) -> list[float]:
+    """Return the weight w_j of each object in the loss, K of them.
 
     Equal weights of 1/K, or those of the released code, which does not reset the sum over frames
     between objects: w_j = (1/K) (1 + 1/T + ... + T^-(K-1-j)).
@@ -226,20 +271,6 @@ def object_weights(objects: int, carried_frames: int | None) -> Tensor:
         carried_frames: T where the sum is carried, else None.
     """
     if carried_frames is None:
-        return torch.full((objects,), 1 / objects)
-    powers = torch.tensor(float(carried_frames)) ** -torch.arange(objects)
-    return powers.cumsum(dim=0).flip(0) / objects
-
-
-def _mean_over_frames(targets_UBTP: Tensor, student: Tensor, config: LossConfig) -> Tensor:
-    """Return cross-entropies of all pairs, averaged over clips and frames, (U, V).
-
-    Args:
-        targets_UBTP: probabilities.
-        student: (..., B, T, P) logits; the leading axes become one, V.
-        config: for the student's temperature.
-    """
-    student_MVP = student.flatten(0, -4).flatten(1, 2).transpose(0, 1)
-    targets_MUP = targets_UBTP.flatten(1, 2).transpose(0, 1)
-    pairs_MUV = cross_entropies(targets_MUP, student_MVP, temperature=config.student_temperature)
-    return pairs_MUV.mean(dim=0)
+        return [1 / objects] * objects
+    powers = [float(carried_frames) ** -i for i in range(objects)]
+    return [sum(powers[: objects - j]) / objects for j in range(objects)]

@@ -1,15 +1,25 @@
-"""What a step of any method takes and gives."""
+"""What a step of any method takes and gives.
+
+A step has two halves. The teacher reads all clips of the process at once, for a threshold or a draw
+may belong to all of them; what it finds is a `Lesson`. The student learns from the lesson's clips,
+some at a time where memory is short, and its loss is a mean over clips.
+"""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dora.methods.dino import teacher_probabilities
-from dora.model.pair import Network
+from dora.config import ModelConfig
+from dora.data.views import Views
 from dora.model.stochastic_depth import draw_kept_paths
+
+Student = Callable[[list[Tensor], list[Tensor] | None, Tensor | None], Tensor]
+"""A network in training, see `Network.forward`; wrapped where several processes train it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +43,38 @@ class StepPlace:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepOutcome:
-    """What a step gives to the trainer."""
+class Lesson:
+    """What the student is to learn from B clips; nothing in it has a gradient."""
 
-    loss: Tensor
-    """Scalar, with gradients to the student."""
+    views: Views
+    targets: Tensor
+    """(V, B, T, P) float32: the teacher's probabilities for each global view."""
+    masks: Tensor | None
+    """(V, K, B, T, gh, gw): what the student sees of each global view, once an object; None: it
+    sees the view as it is."""
+
+    def parts(self, count: int) -> list["Lesson"]:
+        """Return the lesson of some clips after another; counts of clips differ by 1 at most."""
+        clips = self.views.clips
+        assert 1 <= count <= clips, f"{count} parts of {clips} clips"
+        bounds = [part * clips // count for part in range(count + 1)]
+        return [self._of(slice(*pair)) for pair in pairwise(bounds)]
+
+    def _of(self, clips: slice) -> "Lesson":
+        views = Views(
+            global_views=self.views.global_views[:, clips],
+            local_crops=self.views.local_crops[:, clips],
+            positions=self.views.positions[clips],
+        )
+        masks = None if self.masks is None else self.masks[:, :, clips]
+        return Lesson(views=views, targets=self.targets[:, clips], masks=masks)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taught:
+    """What the teacher's half of a step gives."""
+
+    lesson: Lesson
     centre: Tensor
     """The centre for the next step, shaped as before."""
     figures: dict[str, Tensor]
@@ -45,33 +82,49 @@ class StepOutcome:
 
 
 def see(
-    student: Network, crops: list[Tensor], positions: list[int], *, seed: int, drop_path: float
-) -> list[Tensor]:
-    """Return the student's logits of stacks of crops, (X, B, T, P) each, from one forward pass.
+    student: Student,
+    crops: list[Tensor],
+    positions: list[int],
+    *,
+    seed: int,
+    model: ModelConfig,
+    visible: Tensor | None = None,
+) -> Tensor:
+    """Return the student's logits of all crops, (X, B, T, P), from one forward pass.
 
     Args:
         student: a network in training.
-        crops: stacks of (X, B, T, 3, S, S), X crops of every frame, of one size within a stack.
+        crops: stacks of (X, B, T, 3, S, S), X crops of every frame, of one size within a stack; in
+            the result, they follow each other.
         positions: (B,) numbers of the clips in the run.
         seed: the run's.
-        drop_path: stochastic depth of the last block.
+        model: for stochastic depth.
+        visible: (X, B, T, gh, gw) bool, the patches of the first stack that are read; None: all.
     """
     shapes = [stack.shape[:3] for stack in crops]
     kept = None
-    if drop_path > 0:
-        kept = _kept_paths(student, shapes, positions, seed=seed, drop_path=drop_path)
-        kept = [paths.to(crops[0].device, non_blocking=True) for paths in kept]
-    logits = student([stack.flatten(0, 2) for stack in crops], kept)
-    return [torch.unflatten(out, 0, shape) for out, shape in zip(logits, shapes, strict=True)]
+    if model.drop_path > 0:
+        kept = _kept_paths(shapes, positions, seed=seed, model=model)
+        kept = [to_device(paths, crops[0].device) for paths in kept]
+    seen = None if visible is None else visible.flatten(0, 2).flatten(1)
+    logits = student([stack.flatten(0, 2) for stack in crops], kept, seen)
+    return torch.unflatten(logits, 0, (sum(shape[0] for shape in shapes), *shapes[0][1:]))
+
+
+def to_device(values: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor of the CPU on a device, without waiting for what the device is doing."""
+    if device.type == "cuda":
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)
 
 
 def _kept_paths(
-    student: Network, shapes: list[torch.Size], positions: list[int], *, seed: int, drop_path: float
+    shapes: list[torch.Size], positions: list[int], *, seed: int, model: ModelConfig
 ) -> list[Tensor]:
     """Return, for each stack, what the paths of its images are multiplied by, (2 depth, X B T)."""
     per_clip = [crops * frames for crops, _, frames in shapes]
     kept_PBM = draw_kept_paths(
-        seed, positions, images=sum(per_clip), depth=len(student.backbone.blocks), rate=drop_path
+        seed, positions, images=sum(per_clip), depth=model.depth, rate=model.drop_path
     )
     stacks = torch.split(kept_PBM, per_clip, dim=2)
     return [
@@ -81,9 +134,7 @@ def _kept_paths(
 
 
 @torch.no_grad()
-def health(
-    logits: Tensor, cls: Tensor, centre_P: Tensor, *, temperature: float
-) -> dict[str, Tensor]:
+def health(targets: Tensor, cls: Tensor, centre_P: Tensor) -> dict[str, Tensor]:
     """Return scalars in which a collapse shows.
 
     teacher_entropy: mean entropy of a target in nats; 0 and log P are the two collapses.
@@ -94,16 +145,15 @@ def health(
     centre_norm: L2 norm of the centre.
 
     Args:
-        logits: (..., P), the teacher's of all images.
+        targets: (..., P), the teacher's probabilities of all images.
         cls: (..., D), the teacher's [CLS] of all images.
         centre_P: before this step.
-        temperature: the teacher's.
     """
-    targets_MP = teacher_probabilities(logits.flatten(0, -2), centre_P, temperature=temperature)
+    targets_MP = targets.flatten(0, -2)
     unit_MD = functional.normalize(cls.flatten(0, -2).float(), dim=-1)
     return {
         "teacher_entropy": _entropy(targets_MP).mean(),
-        "teacher_kl_to_uniform": math.log(logits.shape[-1]) - _entropy(targets_MP.mean(dim=0)),
+        "teacher_kl_to_uniform": math.log(targets.shape[-1]) - _entropy(targets_MP.mean(dim=0)),
         "feature_std": unit_MD.std(dim=0, correction=0).mean(),
         "centre_norm": centre_P.norm(),
     }

@@ -19,27 +19,37 @@ class Network(nn.Module):
         self.head = ProjectionHead(model.width, head)
 
     def forward(
-        self, crops: Sequence[Tensor], kept_paths: Sequence[Tensor] | None = None
-    ) -> list[Tensor]:
-        """Return the logits, (M, P), of each stack of images, (M, 3, S, S); a stack has one size.
+        self,
+        crops: Sequence[Tensor],
+        kept_paths: Sequence[Tensor] | None = None,
+        visible: Tensor | None = None,
+    ) -> Tensor:
+        """Return the logits, (sum M, P), of stacks of images, (M, 3, S, S); a stack has one size.
 
         The head sees all stacks at once, so that its batch norm, if any, does too.
 
         Args:
             crops: stacks of images.
             kept_paths: for each stack, see `Backbone.forward`; None: no stochastic depth.
+            visible: of the first stack, see `Backbone.forward`; None: all patches.
         """
         kept: Sequence[Tensor | None] = kept_paths or [None] * len(crops)
+        seen = [visible] + [None] * (len(crops) - 1)
         cls = [
-            self.backbone(images, kept_paths=paths)
-            for images, paths in zip(crops, kept, strict=True)
+            self.backbone(images, kept_paths=paths, visible=patches)
+            for images, paths, patches in zip(crops, kept, seen, strict=True)
         ]
         logits: Tensor = self.head(torch.cat(cls))
-        return list(torch.split(logits, [len(images) for images in crops]))
+        return logits
 
-    def logits_and_tokens(self, images: Tensor) -> tuple[Tensor, Tokens]:
-        """Return the logits, (M, P), and the tokens of images, (M, 3, S, S)."""
-        tokens: Tokens = self.backbone(images, want_tokens=True)
+    def logits_and_tokens(self, images: Tensor, *, frames: int = 1) -> tuple[Tensor, Tokens]:
+        """Return the logits, (M, P), and the tokens of images, (M, 3, S, S).
+
+        Args:
+            images: the frames of clips, one after another.
+            frames: see `Backbone.forward`.
+        """
+        tokens: Tokens = self.backbone(images, want_tokens=True, frames=frames)
         return self.head(tokens.cls), tokens
 
 
@@ -66,5 +76,4 @@ class Pair(nn.Module):
         """
         teacher: list[Tensor] = list(self.teacher.parameters())
         student: list[Tensor] = [parameter.detach() for parameter in self.student.parameters()]
-        torch._foreach_mul_(teacher, momentum)
-        torch._foreach_add_(teacher, student, alpha=1 - momentum)
+        torch._foreach_lerp_(teacher, student, 1 - momentum)

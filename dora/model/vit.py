@@ -11,13 +11,14 @@ from functools import partial
 from typing import Literal, cast, overload
 
 import torch
-from timm.layers.attention import Attention
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from dora.config import ModelConfig
 from dora.errors import DoraError
+from dora.model.block import keep_visible, run_block, split_over
 from dora.model.stochastic_depth import PATHS
 
 LAYER_NORM_EPSILON = 1e-6
@@ -27,7 +28,8 @@ LAYER_NORM_EPSILON = 1e-6
 class Tokens:
     """What the tracker and the evaluations read from a forward pass over M images.
 
-    Attention is computed when asked for: fused attention never holds it.
+    Attention is computed when asked for: fused attention never holds it. Patches and queries may be
+    those of clips' first frames alone, then M/T in number.
     """
 
     cls: Tensor
@@ -37,7 +39,7 @@ class Tokens:
     query: Tensor
     """(M, H, N+1, D/H): queries of the last block, [CLS] first; with bias, not scaled."""
     key: Tensor
-    """(M, H, N+1, D/H): keys of the last block, likewise."""
+    """(M, H, N+1, D/H): keys of the last block, likewise; of all images."""
     grid: tuple[int, int]
     """Patches in height and width; N is their product."""
 
@@ -71,6 +73,9 @@ class Backbone(nn.Module):
     It holds the parts of a timm `VisionTransformer` under the same names, without its head.
     """
 
+    recompute = False
+    """Whether blocks keep their inputs alone and are computed again for their gradients."""
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
@@ -95,7 +100,7 @@ class Backbone(nn.Module):
         self.blocks = nn.ModuleList(vit.blocks)
         self.norm: nn.Module = vit.norm
         nn.init.trunc_normal_(self.cls_token, std=0.02)  # DINO's; timm begins near 0
-        _split_over(self._last_block, heads=config.last_heads or config.heads)
+        split_over(self._last_block, heads=config.last_heads or config.heads)
 
     @property
     def _last_block(self) -> Block:
@@ -103,7 +108,13 @@ class Backbone(nn.Module):
 
     @overload
     def forward(
-        self, images: Tensor, *, want_tokens: Literal[True], kept_paths: Tensor | None = None
+        self,
+        images: Tensor,
+        *,
+        want_tokens: Literal[True],
+        frames: int = 1,
+        kept_paths: Tensor | None = None,
+        visible: Tensor | None = None,
     ) -> Tokens: ...
     @overload
     def forward(
@@ -111,10 +122,18 @@ class Backbone(nn.Module):
         images: Tensor,
         *,
         want_tokens: Literal[False] = False,
+        frames: int = 1,
         kept_paths: Tensor | None = None,
+        visible: Tensor | None = None,
     ) -> Tensor: ...
     def forward(
-        self, images: Tensor, *, want_tokens: bool = False, kept_paths: Tensor | None = None
+        self,
+        images: Tensor,
+        *,
+        want_tokens: bool = False,
+        frames: int = 1,
+        kept_paths: Tensor | None = None,
+        visible: Tensor | None = None,
     ) -> Tokens | Tensor:
         """Return [CLS] after the final LayerNorm, (M, D), or all that `Tokens` holds.
 
@@ -123,25 +142,67 @@ class Backbone(nn.Module):
         Args:
             images: (M, 3, h, w), normalised; h and w are multiples of the patch side.
             want_tokens: whether patches, queries and keys are needed, as in the tracker.
+            frames: T of clips whose frames follow each other: patches and queries are those of
+                first frames, and of the others the last block computes the [CLS] row alone.
             kept_paths: (2 depth, M), what each image's residual paths are multiplied by, attention
                 and MLP of the first block first (`draw_kept_paths`); None: by 1.
+            visible: (M, N) bool, patches that are read; the others take no part in anything. None:
+                all are.
 
         Raises:
             DoraError: the images do not divide into patches.
         """
         tokens, grid = self._embed(images)
+        shown = None
+        if visible is not None:
+            tokens, shown = keep_visible(tokens, visible)
         scales: Sequence[Tensor | None] = [None] * len(self.blocks)
         if kept_paths is not None:
             scales = torch.split(kept_paths, PATHS)
         for block, scale in zip(self.blocks[:-1], scales, strict=False):
-            tokens, _, _ = _run_block(cast(Block, block), tokens, scale)
+            tokens, _, _ = self._run(cast(Block, block), tokens, scale, shown=shown)
         if not want_tokens:
-            tokens, _, _ = _run_block(self._last_block, tokens, scales[-1], rows=1)
+            tokens, _, _ = self._run(self._last_block, tokens, scales[-1], rows=1, shown=shown)
             normed: Tensor = self.norm(tokens[:, 0])
             return normed
-        tokens, query, key = _run_block(self._last_block, tokens, scales[-1])
-        tokens = self.norm(tokens)
-        return Tokens(cls=tokens[:, 0], patches=tokens[:, 1:], query=query, key=key, grid=grid)
+        assert kept_paths is None or frames == 1, "a teacher's paths are all kept"
+        assert visible is None, "a teacher reads all patches"
+        return self._read_clips(tokens, scales[-1], frames=frames, grid=grid)
+
+    def _run(
+        self,
+        block: Block,
+        tokens: Tensor,
+        scales: Tensor | None,
+        *,
+        rows: int | None = None,
+        shown: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what `run_block` does, its inner activations kept or not."""
+        if not (self.recompute and torch.is_grad_enabled()):
+            return run_block(block, tokens, scales, rows=rows, shown=shown)
+        run = partial(run_block, rows=rows, shown=shown)
+        result: tuple[Tensor, Tensor, Tensor] = checkpoint(
+            run, block, tokens, scales, use_reentrant=False, preserve_rng_state=False
+        )
+        return result  # nothing in a block draws: stochastic depth is in `scales`
+
+    def _read_clips(
+        self, tokens: Tensor, scales: Tensor | None, *, frames: int, grid: tuple[int, int]
+    ) -> Tokens:
+        """Run the last block: all rows of first frames, of the others [CLS] and keys."""
+        clips_BTND = torch.unflatten(tokens, 0, (-1, frames))
+        first, query, key = self._run(self._last_block, clips_BTND[:, 0], scales)
+        first = self.norm(first)
+        cls = first[:, 0]
+        if frames > 1:
+            rest = clips_BTND[:, 1:].flatten(0, 1)
+            rest, _, rest_key = self._run(self._last_block, rest, scales, rows=1)
+            rest_BTD = torch.unflatten(self.norm(rest[:, 0]), 0, (-1, frames - 1))
+            cls = torch.cat([cls[:, None], rest_BTD], dim=1).flatten(0, 1)
+            rest_key = torch.unflatten(rest_key, 0, (-1, frames - 1))
+            key = torch.cat([key[:, None], rest_key], dim=1).flatten(0, 1)
+        return Tokens(cls=cls, patches=first[:, 1:], query=query, key=key, grid=grid)
 
     def intermediate_cls(self, images: Tensor, n_last: int) -> Tensor:
         """Return [CLS] after each of the last blocks and the final LayerNorm, (n_last, M, D).
@@ -165,7 +226,7 @@ class Backbone(nn.Module):
         tokens, grid = self._embed(images)
         kept = []
         for index, block in enumerate(self.blocks):
-            tokens, _, _ = _run_block(cast(Block, block), tokens)
+            tokens, _, _ = run_block(cast(Block, block), tokens)
             if index >= len(self.blocks) - n_last:
                 kept.append(self.norm(tokens))
         return torch.stack(kept), grid
@@ -214,40 +275,3 @@ def resize_position_embedding(embedding: Tensor, grid: tuple[int, int]) -> Tenso
     )
     assert resized.shape[-2:] == grid, f"{tuple(resized.shape)} for a grid of {grid}"
     return torch.cat([embedding[:, :1], resized.flatten(2).transpose(1, 2)], dim=1)
-
-
-def _split_over(block: Block, *, heads: int) -> None:
-    """Let a block split its width over another number of heads (paper, B.2: k above h)."""
-    attention = cast(Attention, block.attn)
-    attention.num_heads = heads
-    attention.head_dim = attention.attn_dim // heads
-    attention.scale = attention.head_dim**-0.5
-
-
-def _run_block(
-    block: Block, tokens: Tensor, scales: Tensor | None = None, *, rows: int | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return a block's first `rows` tokens (None: all), and the queries and keys of all of them.
-
-    It is timm's pre-norm block, in which a token is read by others through its key and value only:
-    leaving out rows of the result changes no other row.
-
-    Args:
-        block: of the backbone.
-        tokens: (M, N+1, D).
-        scales: (2, M), what each image's attention and MLP are multiplied by; None: by 1.
-        rows: how many tokens the result has.
-    """
-    attention = cast(Attention, block.attn)
-    qkv: Tensor = attention.qkv(block.norm1(tokens))
-    qkv = qkv.view(*tokens.shape[:2], 3, attention.num_heads, attention.head_dim)
-    query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-    mixed = functional.scaled_dot_product_attention(query[:, :, :rows], key, value)
-    mixed = attention.proj(mixed.transpose(1, 2).flatten(2))
-    tokens = tokens[:, :rows] + _scaled(mixed, scales, path=0)
-    tokens = tokens + _scaled(block.mlp(block.norm2(tokens)), scales, path=1)
-    return tokens, query, key
-
-
-def _scaled(added: Tensor, scales: Tensor | None, *, path: int) -> Tensor:
-    return added if scales is None else added * scales[path, :, None, None].to(added.dtype)

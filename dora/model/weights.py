@@ -36,6 +36,8 @@ class Weights:
     source: str
     """What was read, for people: `teacher of a released checkpoint (epoch 57)`."""
     path: Path
+    network: NetworkName | None
+    """Which of a training checkpoint's two; None of a file that holds one."""
     recorded: ModelConfig | None
     """Sizes that our own checkpoints record."""
     heads: int | None
@@ -145,6 +147,7 @@ def read_weights(path: Path, *, network: NetworkName = "teacher") -> Weights:
         head=head,
         source=f"{path.name}: {kind}",
         path=path,
+        network=network if network in content else None,
         recorded=_recorded_model(content, path=path),
         heads=_heads_of_args(content.get("args")),
     )
@@ -299,6 +302,12 @@ def _recorded_model(content: Mapping[str, Any], *, path: Path) -> ModelConfig | 
 
 
 def _heads_of_args(args: object) -> int | None:
-    """Return the heads that the published command line implies, None where it does not tell."""
+    """Return the heads that the published command line implies, None where it does not tell.
+
+    Checkpoints of the authors' form that `dora export` wrote tell their number.
+    """
+    heads = getattr(args, "num_heads", None)
+    if isinstance(heads, int):
+        return heads
     arch = str(getattr(args, "arch", "")).replace("deit", "vit")
     return _HEADS_OF_ARCH.get(arch)

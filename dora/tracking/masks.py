@@ -70,3 +70,20 @@ def apply_masks(
     """
     height, width = view_BTCHW.shape[-2:]
     return upsample(masks_KBThw, (height, width), how=how).unsqueeze(3) * view_BTCHW
+
+
+def visible_patches(masks: Tensor, *, how: Literal["nearest", "bilinear"]) -> Tensor:
+    """Return which patches are not wholly hidden, bool, shaped as the masks.
+
+    Interpolated masks reach half a patch beyond their own: a patch shows something if it or any of
+    its eight neighbours is above 0.
+
+    Args:
+        masks: (..., gh, gw), on the grid of patches.
+        how: as in `upsample`.
+    """
+    if how == "nearest":
+        return masks > 0
+    grid = masks.flatten(0, -3)[:, None]
+    shown = functional.max_pool2d(grid, kernel_size=3, stride=1, padding=1) > 0
+    return shown.view(masks.shape)

@@ -46,14 +46,15 @@ def clip_tokens(tokens: Tokens, *, clips: int, config: TrackerConfig) -> ClipTok
     """Return what the tracker needs of a forward pass over B x T frames, clip by clip.
 
     Args:
-        tokens: of (B*T, 3, S, S) images, the frames of a clip one after another.
+        tokens: of (B*T, 3, S, S) images, the frames of a clip one after another; patches and
+            queries of all frames, or of first frames alone.
         clips: B.
         config: for the scale of the attention (Eq. 1).
     """
     frames = len(tokens.cls) // clips
 
     def of_first(per_image: Tensor) -> Tensor:
-        return per_image[::frames]
+        return per_image[:: len(per_image) // clips]
 
     first = Tokens(
         cls=of_first(tokens.cls),

@@ -14,8 +14,8 @@ from dora.model.safe_load import read_file
 from dora.whole_file import whole_file
 
 FORMAT = "dora-checkpoint"
-VERSION = 1
-CHECKPOINT_FILE = "checkpoint.pth"
+VERSION = 2
+"""1 had no options for what is saved and logged."""
 
 
 @dataclass(frozen=True, kw_only=True)

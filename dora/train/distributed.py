@@ -1,14 +1,26 @@
 """Processes of one run: started by torchrun, or one process alone."""
 
+import atexit
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+from torch.nn.parallel import DistributedDataParallel
 
 from dora.errors import DoraError
+
+_LATER_S = 2.0
+"""By so much the end of a process comes after that of the one it has lost; torchrun counts whole
+seconds when it looks for the first."""
+
+
+class LostOthersError(DoraError):
+    """Another process of the run has ended, with an error of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +82,8 @@ def process_group(device: torch.device) -> Iterator[Place]:
     """Join the processes of the run for the time of the block: NCCL on GPUs, gloo on CPUs.
 
     A process that torchrun did not start stays alone, and every function here is then the identity.
+    After an error it leaves the others when it ends, and not here: what it says comes before what
+    they say of having lost it.
     """
     place = place_from_torchrun()
     if "WORLD_SIZE" not in os.environ:
@@ -87,8 +101,12 @@ def process_group(device: torch.device) -> Iterator[Place]:
         ) from fault
     try:
         yield place
-    finally:
-        distributed.destroy_process_group()
+    except BaseException as fault:
+        if not isinstance(fault, LostOthersError):
+            get_error_handler().record_exception(fault)  # torchrun repeats it in its last lines
+        atexit.register(distributed.destroy_process_group)
+        raise
+    distributed.destroy_process_group()
 
 
 def rank() -> int:
@@ -118,22 +136,41 @@ def mean_over_ranks(values: Tensor) -> Tensor:
     return total / world_size()
 
 
-def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replace every gradient by its mean over all processes, in one reduction.
+def with_shared_gradients(network: nn.Module) -> nn.Module:
+    """Return a network whose backward passes leave each gradient's mean over all processes.
 
-    Exact for losses that are means over clips, because every process holds equally many. All
-    processes must have gradients for the same parameters.
+    Exact for losses that are means over clips, because every process holds equally many. Parts of
+    the reduction run while the rest of the gradients are computed. All processes must have
+    gradients for the same parameters, the same in every step. A process alone gets its network
+    back.
     """
     if world_size() == 1:
-        return
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    flat = torch.cat([gradient.flatten() for gradient in gradients])
+        return network
     with _others_answer():
-        distributed.all_reduce(flat)
-    flat /= world_size()
-    pieces = torch.split(flat, [gradient.numel() for gradient in gradients])
-    for gradient, piece in zip(gradients, pieces, strict=True):
-        gradient.copy_(piece.view_as(gradient))
+        return DistributedDataParallel(network, static_graph=True, gradient_as_bucket_view=True)
+
+
+@contextmanager
+def reduction(network: nn.Module, *, now: bool) -> Iterator[None]:
+    """Reduce gradients in the backward pass of the block, or leave them to a later one.
+
+    Args:
+        network: of `with_shared_gradients`; its forward pass belongs into the block, too.
+        now: False adds up this process's own gradients.
+
+    Raises:
+        DoraError: another process is gone.
+    """
+    if not isinstance(network, DistributedDataParallel):
+        yield
+        return
+    try:
+        with nullcontext() if now else network.no_sync():
+            yield
+    except RuntimeError as fault:
+        if not _is_of_communication(fault):
+            raise
+        raise _lost_others(fault) from fault
 
 
 @contextmanager
@@ -148,10 +185,24 @@ def _others_answer() -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as fault:
-        raise DoraError(
-            f"process {rank()} has lost the others of its run ({_first_line(fault)})",
-            remedy="see what ended first; give the same command again to go on",
-        ) from fault
+        raise _lost_others(fault) from fault
+
+
+def _lost_others(fault: Exception) -> LostOthersError:
+    """Return what to say of it, a little later than who failed."""
+    time.sleep(_LATER_S)
+    return LostOthersError(
+        f"process {rank()} has lost the others of its run ({_first_line(fault)})",
+        remedy="see what ended first; give the same command again to go on",
+    )
+
+
+def _is_of_communication(fault: RuntimeError) -> bool:
+    """Whether a fault of a backward pass is that of its reduction; gloo has no type of its own."""
+    words = ("gloo", "nccl", "connection")
+    return isinstance(fault, distributed.DistError) or any(
+        word in str(fault).lower() for word in words
+    )
 
 
 def _first_line(fault: Exception) -> str:

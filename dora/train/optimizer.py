@@ -33,7 +33,7 @@ def build_optimizer(network: nn.Module, config: OptimConfig) -> Optimizer:
     groups = parameter_groups(network)
     if config.name == "lars":
         return LARS(groups)
-    return AdamW(groups, lr=0.0, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0)
+    return AdamW(groups, lr=0.0, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, fused=True)
 
 
 def set_step_values(optimizer: Optimizer, *, lr: float, weight_decay: float) -> None:
@@ -54,11 +54,11 @@ def clip_each(parameters: Iterable[nn.Parameter], max_norm: float) -> Tensor:
         max_norm: 3.0 as published; 0: no clipping.
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    norms = torch._foreach_norm(gradients)
+    norms = torch.stack(torch._foreach_norm(gradients))
     if max_norm > 0:
-        factors = [(max_norm / (norm + 1e-6)).clamp(max=1.0) for norm in norms]
-        torch._foreach_mul_(gradients, factors)
-    joint: Tensor = torch.linalg.vector_norm(torch.stack(list(norms)))
+        factors = (max_norm / (norms + 1e-6)).clamp(max=1.0)
+        torch._foreach_mul_(gradients, factors.unbind())
+    joint: Tensor = torch.linalg.vector_norm(norms)
     return joint
 
 
@@ -75,6 +75,9 @@ class LARS(Optimizer):
     Each parameter's direction is its gradient plus decay, times trust |w| / |direction|, summed
     with momentum and multiplied by the learning rate. One-dimensional parameters are neither
     decayed nor adapted. A parameter or direction of norm 0 is not adapted either.
+
+    Under loss scaling, a step whose gradients overflowed changes nothing; that is decided on the
+    device, as by torch's fused optimisers, so that the host need not wait.
 
     Args:
         groups: of parameters, each with its own `weight_decay`, by default 0.
@@ -93,6 +96,7 @@ class LARS(Optimizer):
     ) -> None:
         defaults = {"lr": lr, "momentum": momentum, "trust": trust, "weight_decay": 0.0}
         super().__init__(groups, defaults)
+        self._step_supports_amp_scaling = True
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -103,22 +107,45 @@ class LARS(Optimizer):
         """Update every parameter that has a gradient."""
         assert closure is None, "a step evaluates no closure"
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._update(parameter, group)
+            parameters = [one for one in group["params"] if one.grad is not None]
+            adapted = [one for one in parameters if one.ndim > 1]
+            others = [one for one in parameters if one.ndim <= 1]
+            if adapted:
+                self._move(adapted, _adapted_directions(adapted, group), group)
+            if others:
+                self._move(others, [one.grad for one in others], group)
         return None
 
-    def _update(self, parameter: nn.Parameter, group: dict[str, Any]) -> None:
-        assert parameter.grad is not None
-        direction = parameter.grad
-        if parameter.ndim > 1:
-            direction = direction.add(parameter, alpha=group["weight_decay"])
-            length, step_length = parameter.norm(), direction.norm()
-            adapted = group["trust"] * length / step_length
-            direction = direction * torch.where((length > 0) & (step_length > 0), adapted, 1.0)
-        state = self.state[parameter]
-        if "velocity" not in state:
-            state["velocity"] = torch.zeros_like(parameter)
-        velocity: Tensor = state["velocity"]
-        velocity.mul_(group["momentum"]).add_(direction)
-        parameter.add_(velocity, alpha=-group["lr"])
+    def _move(
+        self, parameters: list[Tensor], directions: list[Tensor], group: dict[str, Any]
+    ) -> None:
+        """Add the directions to the velocities, and these to the parameters."""
+        for parameter in parameters:
+            if "velocity" not in self.state[parameter]:
+                self.state[parameter]["velocity"] = torch.zeros_like(parameter)
+        velocities = [self.state[parameter]["velocity"] for parameter in parameters]
+        overflow = getattr(self, "found_inf", None)  # set by the loss scaling for a step
+        if overflow is None:
+            torch._foreach_mul_(velocities, group["momentum"])
+            torch._foreach_add_(velocities, directions)
+            torch._foreach_add_(parameters, velocities, alpha=-group["lr"])
+            return
+        finite = overflow == 0
+        directions = [torch.where(finite, direction, 0.0) for direction in directions]
+        torch._foreach_mul_(velocities, torch.where(finite, group["momentum"], 1.0))
+        torch._foreach_add_(velocities, directions)
+        steps = torch._foreach_mul(velocities, torch.where(finite, -group["lr"], 0.0))
+        torch._foreach_add_(parameters, steps)
+
+
+def _adapted_directions(parameters: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
+    """Return (g + decay w) trust |w| / |g + decay w| for every parameter w of gradient g."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    directions = list(torch._foreach_add(gradients, parameters, alpha=group["weight_decay"]))
+    lengths = torch.stack(torch._foreach_norm(parameters))
+    step_lengths = torch.stack(torch._foreach_norm(directions))
+    factors = torch.where(
+        (lengths > 0) & (step_lengths > 0), group["trust"] * lengths / step_lengths, 1.0
+    )
+    torch._foreach_mul_(directions, factors.unbind())
+    return directions

@@ -1,96 +1,108 @@
-"""What a run leaves behind while it goes on: one JSON line a step, and TensorBoard."""
+"""What a run leaves while it goes on: one JSON line a step, scores, pictures, TensorBoard."""
 
+import io
 import json
 import math
-import os
-import socket
-import time
 from collections.abc import Mapping
 from pathlib import Path
-
-from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # type: ignore[import-untyped]
-from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[import-untyped]
-from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignore[import-untyped]
+from typing import TextIO
 
 from dora.errors import DoraError
+from dora.runs.files import BOARD_FOLDER, LOG_FILE, LOOKS_FILE, PICTURES_FOLDER
+from dora.train.board import EventFile
+from dora.train.looks import Seen
+from dora.train.wandb_log import WandbLog
 from dora.whole_file import whole_file
-
-LOG_FILE = "log.jsonl"
 
 
 class Records:
-    """Writes a step's figures to `log.jsonl` and TensorBoard.
+    """Writes a step's figures to `log.jsonl`, and what is seen of the teacher to `looks.jsonl`.
+
+    Both go to TensorBoard too, and to Weights & Biases where that is asked for.
 
     Args:
         folder: the run's folder.
         start_step: steps from here on are about to be done (again): what an interrupted run wrote
             of them after its last checkpoint is dropped.
+        wandb: told the same; None: nobody else.
 
     Raises:
         DoraError: the folder cannot be written, or a log in it is damaged.
         OSError: likewise while closing and adding.
     """
 
-    def __init__(self, folder: Path, *, start_step: int) -> None:
-        path = folder / LOG_FILE
-        kept = _lines_before(path, start_step)
-        with whole_file(path) as partial:
-            partial.write_text("".join(kept), encoding="utf-8")
-        self._log = path.open("a", encoding="utf-8", buffering=1)
-        self._board = EventFile(folder / "tensorboard", start_step=start_step)
+    def __init__(self, folder: Path, *, start_step: int, wandb: WandbLog | None = None) -> None:
+        self._folder = folder
+        self._log = _continued(folder / LOG_FILE, before=start_step)
+        # A look comes before the step of its number: that of the first step is done.
+        self._looks = _continued(folder / LOOKS_FILE, before=start_step + 1)
+        lines = (folder / LOOKS_FILE).read_text(encoding="utf-8").splitlines()
+        self._seen: set[tuple[str, int]] = {
+            (line["look"], line["step"]) for line in map(json.loads, lines)
+        }
+        self._board = EventFile(folder / BOARD_FOLDER, start_step=start_step)
+        self._wandb = wandb
 
     def add(self, step: int, figures: Mapping[str, float]) -> None:
         """Record one step; in the log, what is no finite number is null, for JSON has no other."""
-        finite = {name: x if math.isfinite(x) else None for name, x in figures.items()}
-        self._log.write(json.dumps({"step": step, **finite}) + "\n")
+        self._log.write(json.dumps({"step": step, **_finite(figures)}) + "\n")
         self._board.add(step, figures)
+        if self._wandb is not None:
+            self._wandb.add(step, figures)
+
+    def add_look(self, look: str, step: int, seen: Seen) -> None:
+        """Record what was seen after `step` steps; the line comes last, when all else is there.
+
+        Raises:
+            DoraError: a picture cannot be written.
+        """
+        if seen.figures:
+            self._board.add(step, seen.figures)
+        for name, picture in seen.pictures.items():
+            buffer = io.BytesIO()
+            picture.save(buffer, "PNG")
+            self._board.add_picture(step, name, picture, png=buffer.getvalue())
+            with whole_file(self._picture_path(name, step)) as partial:
+                partial.write_bytes(buffer.getvalue())
+        if self._wandb is not None:
+            self._wandb.add(step, seen.figures, seen.pictures)
+        self._looks.write(json.dumps({"step": step, "look": look, **_finite(seen.figures)}) + "\n")
+        self._seen.add((look, step))
+
+    def has_look(self, look: str, step: int) -> bool:
+        """Whether what was seen after so many steps stands in the records."""
+        return (look, step) in self._seen
 
     def close(self) -> None:
         """Write what is still in memory."""
         try:
             self._log.close()
+            self._looks.close()
         finally:
             self._board.close()
+            if self._wandb is not None:
+                self._wandb.close()
 
-
-class EventFile:
-    """A TensorBoard file of scalars, written by this thread.
-
-    TensorBoard's own writer leaves it to another thread, in which a full disk is a traceback.
-
-    Args:
-        folder: TensorBoard's folder of the run.
-        start_step: TensorBoard is to forget steps from here on that earlier files hold.
-    """
-
-    def __init__(self, folder: Path, *, start_step: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        now = time.time()
-        name = f"events.out.tfevents.{int(now):010d}.{socket.gethostname()}.{os.getpid()}"
-        self._stream = (folder / name).open("ab")
-        self._records = RecordWriter(self._stream)
-        self._write(Event(wall_time=now, file_version="brain.Event:2"))
-        start = SessionLog(status=SessionLog.START)
-        self._write(Event(wall_time=now, step=start_step, session_log=start))
-
-    def add(self, step: int, figures: Mapping[str, float]) -> None:
-        """Add the scalars of a step."""
-        values = [Summary.Value(tag=name, simple_value=x) for name, x in figures.items()]
-        self._write(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
-
-    def close(self) -> None:
-        """Close the file; every step is in it already."""
-        self._stream.close()
-
-    def _write(self, event: Event) -> None:
-        self._records.write(event.SerializeToString())
-        self._stream.flush()
+    def _picture_path(self, name: str, step: int) -> Path:
+        return self._folder / PICTURES_FOLDER / f"{name}_{step:08d}.png"
 
 
 def read_log(folder: Path) -> list[dict[str, float]]:
     """Return the figures of every step of a run, in order; None where one is no finite number."""
     text = (folder / LOG_FILE).read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
+
+
+def _finite(figures: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: x if math.isfinite(x) else None for name, x in figures.items()}
+
+
+def _continued(path: Path, *, before: int) -> TextIO:
+    """Return a log that goes on after its lines of steps before a step."""
+    kept = _lines_before(path, before)
+    with whole_file(path) as partial:
+        partial.write_text("".join(kept), encoding="utf-8")
+    return path.open("a", encoding="utf-8", buffering=1)
 
 
 def _lines_before(path: Path, step: int) -> list[str]:

@@ -1,35 +1,22 @@
-"""A run in its folder: begins or goes on, saves, and stops so that nothing is lost."""
+"""A run in its folder: goes through its steps, pauses, and stops so that nothing is lost."""
 
-import signal
+import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
-import torch
-
-from dora.config import RunConfig
-from dora.config_text import config_to_json, differences
 from dora.data.views import Views
 from dora.errors import DoraError
-from dora.train.checkpoint import CHECKPOINT_FILE, Checkpoint, load_checkpoint, save_checkpoint
-from dora.train.distributed import barrier, mean_over_ranks, rank, world_size
+from dora.runs.files import CHECKPOINT_FILE
+from dora.train.distributed import rank, world_size
+from dora.train.looks import Look
+from dora.train.pauses import Pauses, Say
 from dora.train.records import Records
+from dora.train.signals import Stop, stop_on_signal
 from dora.train.trainer import StepRecord, Trainer, run_steps
-from dora.whole_file import whole_file
+from dora.train.wandb_log import WandbLog
 
-CONFIG_FILE = "config.json"
-FREE_OPTIONS = (
-    "data.workers",
-    "data.cache",
-    "data.cache_gb",
-    "data.on_bad_frame",
-    "data.decoder",
-)
-"""Options that change no batch, but for damaged pictures and rounding: a run may go on with others.
-"""
 SPEED_STEPS = 20
 """The shown speed is that of the last so many steps."""
 
@@ -45,123 +32,69 @@ class Outcome:
     step: int
     """Steps done."""
     total_steps: int
+    signal: int | None = None
+    """The signal that this process was stopped by, if any."""
 
 
-def earlier_checkpoint(out: Path, config: RunConfig, *, data: str) -> Checkpoint | None:
-    """Return the checkpoint in a run's folder, or None where the run is to begin.
-
-    Args:
-        out: the run's folder.
-        config: what is asked for now; `FREE_OPTIONS` may differ, and where it leaves the shuffle
-            open, the run's own stays.
-        data: digest of the clips at hand.
-
-    Raises:
-        DoraError: the folder holds a run of another configuration, or on other clips.
-    """
-    path = out / CHECKPOINT_FILE
-    if not path.is_file():
-        return None
-    found = load_checkpoint(path)
-    free = (*FREE_OPTIONS, *(["data.shuffle"] if config.data.shuffle == "auto" else []))
-    differing = [d for d in differences(config, found.config) if d.split(" ")[0] not in free]
-    if differing:
-        raise DoraError(
-            f"{out} holds a run with other options; asked for are {'; '.join(differing)}",
-            remedy="give another --out, or that run's options to go on with it",
-        )
-    if found.data != data:
-        raise DoraError(
-            f"{out} holds a run on other clips",
-            remedy="give another --out, or that run's --shards to go on with it",
-        )
-    return found
+def say_on_stderr(line: str) -> None:
+    """Show a line to whoever watches."""
+    print(line, file=sys.stderr, flush=True)
 
 
-def make_folder(out: Path, config: RunConfig) -> None:
-    """Make a run's folder and write its configuration there, for people to read.
-
-    Raises:
-        DoraError: it cannot be written.
-    """
-    with whole_file(out / CONFIG_FILE) as partial:
-        partial.write_text(config_to_json(config) + "\n", encoding="utf-8")
-
-
-def train(trainer: Trainer, batches: Iterable[Views], *, out: Path, report: Report) -> Outcome:
+def train(
+    trainer: Trainer,
+    batches: Iterable[Views],
+    *,
+    out: Path,
+    report: Report,
+    looks: Sequence[Look] = (),
+    say: Say = say_on_stderr,
+    wandb: WandbLog | None = None,
+) -> Outcome:
     """Train on the batches to the end of the schedule or to a signal, saving at intervals.
 
-    SIGINT and SIGTERM let the step in hand finish, save, and end the loop; a second SIGINT does not
-    wait. Process 0 alone writes.
+    SIGINT, SIGTERM and SIGUSR1 let the step in hand finish, save, and end the loop; a second SIGINT
+    does not wait. Process 0 alone writes.
 
     Args:
         trainer: fresh, or restored to the step of the first batch.
         batches: those of the steps that are left.
         out: the run's folder.
         report: told of every step.
+        looks: what is looked at between steps.
+        say: told of what is seen.
+        wandb: told of everything, on process 0.
     """
-    total = trainer.schedules.steps
-    interval = max(
-        1,
-        trainer.config.save_every.steps(
-            steps_per_epoch=trainer.schedules.steps_per_epoch, total_steps=total
-        ),
-    )
-    writes = rank() == 0
-    saved = trainer.step if (out / CHECKPOINT_FILE).is_file() else -1
-    records = Records(out, start_step=trainer.step) if writes else None
+    records = Records(out, start_step=trainer.step, wandb=wandb) if rank() == 0 else None
+    pauses = Pauses(trainer, out, looks=looks, records=records, say=say)
     seconds: deque[float] = deque(maxlen=SPEED_STEPS)
     try:
-        with _stop_on_signal() as stop:
-            for record in run_steps(trainer, _until_stopped(batches, stop)):
+        pauses.begin()
+        with stop_on_signal() as stop:
+            steps = _until_stopped(batches, stop)
+            for record in run_steps(trainer, steps, asked=lambda: stop.asked, due=pauses.due):
                 seconds.append(record.figures["step_s"])
                 clips_hz = trainer.config.data.batch_clips * len(seconds) / sum(seconds)
                 if records is not None:
                     records.add(record.step, record.figures | {"clips_hz": clips_hz})
                 report(record, clips_hz)
-                stopping = _any_rank(stop.asked, trainer.device)
-                if stopping or trainer.step % interval == 0 or trainer.step == total:
-                    saved = _save(trainer, out)
-                if stopping:
-                    break
+                # The figures of all steps so far have been read: none of them is NaN.
+                if pauses.due(trainer.step) and record.step + 1 == trainer.step:
+                    # One process alone may know better than its last reduction.
+                    pauses.take(stopping=record.stop or (world_size() == 1 and stop.asked))
+            pauses.save()
     finally:
         if records is not None:
             records.close()
-    if saved != trainer.step:
-        _save(trainer, out)
-    return Outcome(checkpoint=out / CHECKPOINT_FILE, step=trainer.step, total_steps=total)
+    return Outcome(
+        checkpoint=out / CHECKPOINT_FILE,
+        step=trainer.step,
+        total_steps=trainer.schedules.steps,
+        signal=stop.number,
+    )
 
 
-def _save(trainer: Trainer, out: Path) -> int:
-    if rank() == 0:
-        save_checkpoint(out / CHECKPOINT_FILE, trainer.checkpoint())
-    barrier()
-    return trainer.step
-
-
-class _Stop:
-    asked = False
-
-
-@contextmanager
-def _stop_on_signal() -> Iterator[_Stop]:
-    """Note SIGINT and SIGTERM instead of dying; a second SIGINT interrupts at once."""
-    stop = _Stop()
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if stop.asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        stop.asked = True
-
-    earlier = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
-
-
-def _until_stopped(batches: Iterable[Views], stop: _Stop) -> Iterator[Views]:
+def _until_stopped(batches: Iterable[Views], stop: Stop) -> Iterator[Views]:
     """Yield the batches; that none can be read any more is no fault where a stop was asked for.
 
     A signal to the whole group of processes, as a scheduler sends it, also ends those that read.
@@ -171,8 +104,3 @@ def _until_stopped(batches: Iterable[Views], stop: _Stop) -> Iterator[Views]:
     except DoraError:
         if not stop.asked or world_size() > 1:  # the others would wait for this process's step
             raise
-
-
-def _any_rank(asked: bool, device: torch.device) -> bool:
-    """Whether any process was asked to stop, so that all stop after the same step."""
-    return bool(mean_over_ranks(torch.tensor(float(asked), device=device)) > 0)

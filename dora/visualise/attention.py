@@ -13,6 +13,7 @@ from dora.visualise.contact_sheet import Cell, Row, compose_sheet, fitting_size,
 from dora.visualise.network import Network
 from dora.visualise.overlay import map_picture
 from dora.visualise.shown_clip import ClipChoice, ShownClip, read_clip
+from wtours.shards import ShardCache
 
 _CELL_PX, _LARGE_CELL_PX = 240, 420
 _LARGE_COLUMNS = 4
@@ -27,6 +28,7 @@ def visualise_attention(
     side_px: int | None = None,
     heads: int | None = None,
     device: torch.device | None = None,
+    cache: ShardCache | None = None,
     progress: Progress | None = None,
 ) -> list[Path]:
     """Write the [CLS] attention of each head of the last block, and their mean, as a PNG.
@@ -35,12 +37,13 @@ def visualise_attention(
 
     Args:
         weights: a checkpoint, `random` or `random:PRESET` (see `load_evaluated`).
-        shards: shard sets, or folders of them.
+        shards: shard sets, folders of them, or addresses.
         out: folder for the picture.
         choice: what to show; None: the first clip of the first video.
         side_px: shorter side of the pictures for the network; None: twice its native side.
         heads: attention heads of the network, for weights that do not tell.
         device: where to compute; None: the CPU.
+        cache: of tars of sets at addresses; None: in the user's cache folder.
         progress: where to show how far it is.
 
     Returns:
@@ -51,18 +54,38 @@ def visualise_attention(
         ShardError: unusable shards.
     """
     network = Network.load(weights, heads=heads, device=device)
-    clip = read_clip(shards, choice or ClipChoice(), network.run.clip)
-    maps = [
-        image_maps.unflatten(-1, tokens.grid).cpu().numpy()
-        for tokens in network.tokens(clip.pictures, side_px=side_px, progress=progress)
-        for image_maps in tokens.cls_attention()
-    ]
-    sheet = _sheet(clip, maps, label=network.label)
+    clip = read_clip(shards, choice or ClipChoice(), network.run.clip, cache=cache)
+    maps = attention_maps(network, clip.pictures, side_px=side_px, progress=progress)
+    sheet = attention_sheet(clip, maps, label=network.label)
     name = f"{clip.video}_{clip.times_s[0]:.2f}s_attention.png"
     return [save_png(sheet, out / name)]
 
 
-def _sheet(clip: ShownClip, maps: Sequence[NDArray[np.float32]], *, label: str) -> Image.Image:
+def attention_maps(
+    network: Network,
+    pictures: Sequence[Image.Image],
+    *,
+    side_px: int | None = None,
+    progress: Progress | None = None,
+) -> list[NDArray[np.float32]]:
+    """Return what [CLS] attends to in the last block, (H, gh, gw) for each picture.
+
+    Args:
+        network: that looks.
+        pictures: all of one size.
+        side_px: their shorter side for the network; None: twice its native side.
+        progress: where to show how far it is.
+    """
+    return [
+        image_maps.unflatten(-1, tokens.grid).cpu().numpy()
+        for tokens in network.tokens(pictures, side_px=side_px, progress=progress)
+        for image_maps in tokens.cls_attention()
+    ]
+
+
+def attention_sheet(
+    clip: ShownClip, maps: Sequence[NDArray[np.float32]], *, label: str
+) -> Image.Image:
     """Return the contact sheet; maps are (H, gh, gw), one for each frame."""
     single = len(maps) == 1
     longest_px = _LARGE_CELL_PX if single else _CELL_PX

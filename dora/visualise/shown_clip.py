@@ -13,10 +13,10 @@ from PIL import Image
 from dora.config import ClipConfig
 from dora.data.clips import ClipTable, SetIndex, find_clips
 from dora.data.description import read_index
-from dora.data.placing import place_rows
-from dora.data.reading import read_frames
+from dora.data.jpeg import DamagedJpegError, decode_jpeg, picture_size
+from dora.data.reading import REMEDY
 from dora.errors import DoraError
-from wtours.shards import ShardSet, VideoRecord, open_shards
+from wtours.shards import ShardCache, ShardSet, VideoRecord, open_shards
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +48,11 @@ class ClipChoice:
 class Pictures(Sequence[Image.Image]):
     """Pictures of some rows of a shard set's index, read when asked for.
 
+    Of a set at an address, the tar of a picture is fetched if it is not in the cache.
+
     Raises:
-        ShardError: when a picture was altered.
-        DoraError: when it cannot be decoded, or has another size than the first one.
+        ShardError: when a picture was altered, or cannot be fetched.
+        DoraError: when it cannot be decoded.
     """
 
     def __init__(self, shard_set: ShardSet, rows: Sequence[int]) -> None:
@@ -67,7 +69,15 @@ class Pictures(Sequence[Image.Image]):
     def __getitem__(self, place: int | slice) -> "Image.Image | Pictures":
         if isinstance(place, slice):
             return Pictures(self.shard_set, self.rows[place])
-        return Image.fromarray(read_frames(place_rows(self.shard_set, [self.rows[place]]))[0])
+        row = self.rows[place]
+        jpeg = self.shard_set.read_jpeg(row)
+        try:
+            return Image.fromarray(decode_jpeg(jpeg, picture_size(jpeg)))
+        except DamagedJpegError as fault:
+            raise DoraError(
+                f"{self.shard_set.address}: the picture of row {row} cannot be decoded ({fault})",
+                remedy=REMEDY,
+            ) from fault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,19 +95,31 @@ class ShownClip:
     """A line to publish with the pictures; may be empty."""
 
 
-def read_clip(shards: Sequence[Path | str], choice: ClipChoice, clip: ClipConfig) -> ShownClip:
+def read_clip(
+    shards: Sequence[Path | str],
+    choice: ClipChoice,
+    clip: ClipConfig,
+    *,
+    cache: ShardCache | None = None,
+) -> ShownClip:
     """Return the pictures that the choice names.
 
     Args:
-        shards: shard sets, or folders of them.
+        shards: shard sets, folders of them, or addresses.
         choice: which video, where, how much.
         clip: frames and stride of training.
+        cache: of tars of sets at addresses; None: in the user's cache folder.
 
     Raises:
         DoraError: there is no such video, or no clip there.
         ShardError: the shards are missing, altered or of another version.
     """
-    shard_set, record = _find_video(open_shards(*shards), choice.video)
+    return clip_of(open_shards(*shards, cache=cache), choice, clip)
+
+
+def clip_of(sets: Sequence[ShardSet], choice: ClipChoice, clip: ClipConfig) -> ShownClip:
+    """Return the pictures that the choice names in sets that are open; else as `read_clip`."""
+    shard_set, record = _find_video(sets, choice.video)
     own, index = _rows_of_video(shard_set, record)
     times_s = shard_set.table(["time_s"])["time_s"].to_numpy()[own]
     if choice.seconds is not None:
@@ -125,7 +147,7 @@ def _rows_of_video(shard_set: ShardSet, record: VideoRecord) -> tuple[NDArray[np
     number = names.index(record.name) if record.name in names else -1
     own = np.flatnonzero(whole.videos == number)
     return own, SetIndex(
-        name=f"{shard_set.folder} ({record.name})",
+        name=f"{shard_set.address} ({record.name})",
         videos=np.zeros(len(own), dtype=np.int32),
         ticks=whole.ticks[own],
         segments=whole.segments[own],

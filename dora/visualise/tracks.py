@@ -21,6 +21,7 @@ from dora.visualise.network import Network
 from dora.visualise.overlay import map_picture, mask_overlay
 from dora.visualise.render import render_video
 from dora.visualise.shown_clip import ClipChoice, ShownClip, read_clip
+from wtours.shards import ShardCache
 
 _CELL_PX = 320
 _VIDEO_SIDE_PX = (360, 720)
@@ -61,6 +62,7 @@ def visualise_tracks(
     seed: int = 0,
     heads: int | None = None,
     device: torch.device | None = None,
+    cache: ShardCache | None = None,
     progress: Progress | None = None,
 ) -> list[Path]:
     """Write the object masks of a clip as a video (MP4) and a contact sheet (PNG).
@@ -70,13 +72,14 @@ def visualise_tracks(
     Args:
         weights: a checkpoint, `random` or `random:PRESET` (see `load_evaluated`); the tracker's
             options are those of its training, or of the released code.
-        shards: shard sets, or folders of them.
+        shards: shard sets, folders of them, or addresses.
         out: folder for the files.
         choice: what to show; None: the first clip of the first video.
         side_px: shorter side of the pictures for the network; None: twice its native side.
         seed: of the draw of heads, of which each gives an object.
         heads: attention heads of the network, for weights that do not tell.
         device: where to compute; None: the CPU.
+        cache: of tars of sets at addresses; None: in the user's cache folder.
         progress: where to show how far it is.
 
     Returns:
@@ -88,13 +91,13 @@ def visualise_tracks(
     """
     choice = choice or ClipChoice()
     network = Network.load(weights, heads=heads, device=device)
-    clip = read_clip(shards, choice, network.run.clip)
+    clip = read_clip(shards, choice, network.run.clip, cache=cache)
     maps = track_objects(network, clip.pictures, side_px=side_px, seed=seed, progress=progress)
     stem = f"{clip.video}_{clip.times_s[0]:.2f}s_tracks"
     rate_hz = _CLIP_HZ if choice.seconds is None else min(clip.kept_rate, _LARGEST_HZ)
     return [
         render_video(_video_frames(clip, maps), out / f"{stem}.mp4", rate_hz=rate_hz),
-        save_png(_sheet(clip, maps, label=network.label), out / f"{stem}.png"),
+        save_png(tracks_sheet(clip, maps, label=network.label), out / f"{stem}.png"),
     ]
 
 
@@ -178,7 +181,7 @@ def _video_frames(clip: ShownClip, maps: ObjectMaps) -> Iterator[Image.Image]:
         )
 
 
-def _sheet(clip: ShownClip, maps: ObjectMaps, *, label: str) -> Image.Image:
+def tracks_sheet(clip: ShownClip, maps: ObjectMaps, *, label: str) -> Image.Image:
     """Return frames, soft maps and overlays; of many frames, eight spread over the time."""
     size = fitting_size(clip.pictures[0].size, longest_px=_CELL_PX)
     count = len(clip.pictures)

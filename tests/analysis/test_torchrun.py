@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,9 @@ from tests.analysis.detectors.onnx_making import write_constant_model
 from tests.analysis.detectors.test_onnx import NAMES, raw_of
 from tests.analysis.sets import make_set
 from tests.analysis.test_detections import Brightness
+from tests.video_making import flat, write_video
+from wtours.shard import shard_videos
+from wtours.shard_settings import ShardSettings
 from wtours.shards import open_shards
 
 pytestmark = pytest.mark.slow
@@ -78,6 +82,38 @@ def test_two_processes_write_what_one_writes(tmp_path: Path) -> None:
         one, other = (pd.read_parquet(where / "tables" / name) for where in (alone, out))
         pd.testing.assert_frame_equal(one, other)
     assert len(pd.read_parquet(out / "tables" / "detections.parquet")) == 49
+
+
+def test_two_processes_share_the_stretches_of_videos(tmp_path: Path) -> None:
+    write_video(tmp_path / "walk.mp4", [flat(60 + 2 * i) for i in range(60)], rate=10)
+    settings = ShardSettings(fps=Fraction(3), blur=None, cuts=None, short_side_px=48, tar_s=2.0)
+    shard_videos([tmp_path / "walk.mp4"], out=tmp_path / "shards", settings=settings)
+    model = write_constant_model(tmp_path / "tiny.onnx", raw_of((9, 0.5, 0.25, 0.7, 0, 0.9, 1)))
+    names = tmp_path / "names.txt"
+    names.write_text("\n".join(NAMES))
+    options = {
+        "--shards": tmp_path / "shards",
+        "--out": tmp_path / "out",
+        "--detector": f"onnx:{model}",
+        "--names": names,
+        "--from": "videos",
+    }
+    words = [word for option in options.items() for word in option]
+    run = torchrun("-m", "wtours", "analyze", tmp_path / "walk.mp4", *words)
+    assert run.returncode == 0, run.stderr
+    analyse(
+        tmp_path / "alone",
+        shards=[tmp_path / "shards"],
+        detection=Detection(detector=f"onnx:{model}", names=names),
+        source="videos",
+        videos=[tmp_path / "walk.mp4"],
+    )
+    one, other = (
+        pd.read_parquet(tmp_path / where / "tables" / "detections.parquet")
+        for where in ("alone", "out")
+    )
+    pd.testing.assert_frame_equal(one, other)
+    assert len(one) >= 18
 
 
 @pytest.mark.parametrize("rank", [0, 1])

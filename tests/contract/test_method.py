@@ -11,7 +11,7 @@ from dora.config_text import config_to_json, leaves
 from dora.presets import PRESETS
 
 METHOD = (Path(__file__).parents[2] / "docs" / "method.md").read_text(encoding="utf-8")
-NAMES = ("dora", "released", "paper", "smoke")
+NAMES = ("dora", "released", "paper", "one-gpu", "smoke")
 
 
 def options(preset: str) -> dict[str, Any]:

@@ -20,8 +20,16 @@ from wtours.shards import ShardSet, open_shards
 PAIRS = ("same", "cross")
 NO_EFFECT = {
     "preset": "a label",
-    "save_every.length": "when a checkpoint is written is tested in test_run",
-    "save_every.unit": "as its length",
+    "save.every.length": "when a checkpoint is written is tested in test_run",
+    "save.every.unit": "as its length",
+    "save.keep": "test_keeping",
+    "save.milestone_every": "test_keeping",
+    "save.stop_on_collapse": "test_collapse",
+    "save.collapse_steps": "test_collapse",
+    "log.probe": "test_probe: scores are taken of a copy",
+    "log.probe_every": "test_probe",
+    "log.pictures_every": "test_pictures",
+    "log.wandb": "test_wandb_log",
     "precision": "of a GPU; test_precision",
     "tracker.scope": "of several processes; test_ranks",
     "data.workers": "test_loader: as many as there are, the batches are the same",
@@ -30,6 +38,9 @@ NO_EFFECT = {
     "data.mix": "of one video; test_mixture, test_stream",
     "data.on_bad_frame": "test_bad_frames: of damaged pictures alone",
     "data.decoder": "test_device_jpeg: pixels differ by rounding, and a CPU has one decoder",
+    "compute.accumulate": "test_trainer: parts of a batch",
+    "compute.checkpoint": "test_trainer: the same numbers, computed twice",
+    "compute.compile": "test_trainer",
 }
 """Options that are to change no figure, and why."""
 
@@ -47,6 +58,7 @@ CHANGES: dict[str, list[str]] = {
     "method": ["dino"],
     "clip.frames": ["3"],
     "clip.stride_s": ["2.0"],
+    "clip.cross_cuts": ["true"],
     "augment.first_crop": ["plain"],
     "augment.first_scale": ["[0.5, 1.0]"],
     "augment.first_px": ["36"],
@@ -118,11 +130,13 @@ CHANGES: dict[str, list[str]] = {
     "data.shuffle": ["blocks"],
     "data.block_tars": ["1"],
     "data.open_tars": ["1"],
+    "compute.student_tokens": ["visible"],
 }
 """Values other than those of `base`, one or more for each option that is to change a figure."""
 
 CONTEXT = {
     "tracker.threshold": ["tracker.mask=binary", "model.patch_px=4"],
+    "compute.student_tokens": ["tracker.mask=binary", "model.patch_px=8"],
     "data.shuffle": ["data.open_tars=1"],
     "data.block_tars": ["data.shuffle=blocks", "data.open_tars=1"],
     "data.open_tars": ["data.shuffle=blocks"],
@@ -157,7 +171,10 @@ def base(*settings: str) -> RunConfig:
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> list[ShardSet]:
     folder = make_shard_set(
-        tmp_path_factory.mktemp("shards") / "walk", frames=30, pictures_per_tar=8
+        tmp_path_factory.mktemp("shards") / "walk",
+        frames=30,
+        cut_frames=[13],
+        pictures_per_tar=8,
     )
     return open_shards(folder)
 

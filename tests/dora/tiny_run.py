@@ -7,9 +7,9 @@ from dora.config import (
     ClipConfig,
     DataConfig,
     HeadConfig,
+    LogConfig,
     ModelConfig,
     RunConfig,
-    Span,
     ViewConfig,
 )
 from dora.presets import smoke
@@ -31,6 +31,7 @@ TINY_SETTINGS = (
     "data.batch_clips=4",
     "data.workers=0",
     "epochs=4",
+    "log.pictures_every=0",
 )
 """The same run as `tiny_run`, as a user types it on top of `--preset smoke`."""
 
@@ -50,5 +51,5 @@ def tiny_run(*, epochs: int = 4, workers: int = 0) -> RunConfig:
         model=ModelConfig(width=24, depth=2, heads=3, image_px=32, drop_path=0.05),
         head=HeadConfig(outputs=48, hidden=32, bottleneck=16, norm_last_layer=True),
         data=DataConfig(clips_per_epoch=8, batch_clips=4, workers=workers),
-        save_every=Span(length=1),
+        log=LogConfig(pictures_every=0),
     )

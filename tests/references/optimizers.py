@@ -1,6 +1,16 @@
-"""LARS and AdamW for one parameter in float64, from their papers' formulas."""
+"""LARS, AdamW and clipping for one parameter in float64, from their formulas."""
+
+import math
 
 import numpy as np
+
+
+def clipped(gradient: np.ndarray, max_norm: float) -> np.ndarray:
+    """A gradient scaled to at most a norm, summed value by value; 0: as it is."""
+    norm = math.sqrt(math.fsum(float(value) ** 2 for value in gradient.flat))
+    if max_norm == 0 or norm <= max_norm:
+        return gradient
+    return gradient * (max_norm / (norm + 1e-6))
 
 
 def lars_steps(

@@ -2,6 +2,7 @@
 
 from wtours.shards.cache import RemoteSet, ShardCache
 from wtours.shards.cache_room import Held, NoRoomError
+from wtours.shards.places import require_local
 from wtours.shards.reader import (
     PicturePlaces,
     ShardSet,
@@ -47,5 +48,6 @@ __all__ = [
     "gaps",
     "nearest_frames",
     "open_shards",
+    "require_local",
     "settle",
 ]

@@ -19,6 +19,20 @@ def as_address(path: Path | str) -> str | None:
     return None
 
 
+def require_local(path: Path | str) -> None:
+    """Refuse an address, whole or as it is left when it was made a path.
+
+    Raises:
+        ShardError: it is one.
+    """
+    flattened = _FLATTENED.match(str(path))
+    if as_address(path) is not None or (flattened and flattened[1] not in _LOCAL):
+        raise ShardError(
+            f"{path} is an address, and this command reads files of this machine only",
+            remedy="copy the shard sets here first, and name their folder",
+        )
+
+
 def local_sets(path: Path | str) -> list[Path]:
     """Return the folders of sets on this machine: one, those in a folder, or those of a pattern.
 
@@ -30,11 +44,7 @@ def local_sets(path: Path | str) -> list[Path]:
     folder = Path(rest if found and scheme in _LOCAL else text).expanduser()
     if folder.is_dir():
         return _sets_of(folder)
-    if (address := _FLATTENED.match(text)) and address[1] not in _LOCAL:
-        raise ShardError(
-            f"{path} is an address, and this command reads shard sets of this machine only",
-            remedy="copy the sets here first, and name their folder",
-        )
+    require_local(path)
     if glob.has_magic(str(folder)):
         return _matching(folder)
     raise ShardError(

@@ -16,9 +16,18 @@ def curve(values: list[float]) -> pd.DataFrame:
     return table.assign(time_s=np.arange(len(values), dtype="float64"))
 
 
-def panel(values: list[float], cuts_s: list[float] | None = None) -> LightnessPanel:
+def panel(
+    values: list[float],
+    cuts_s: list[float] | None = None,
+    turns: tuple[tuple[float, str, str], ...] = (),
+) -> LightnessPanel:
     return LightnessPanel(
-        video="walk", duration_s=200, curve=curve(values), cuts_s=cuts_s, window_s=20
+        video="walk",
+        duration_s=200,
+        curve=curve(values),
+        cuts_s=cuts_s,
+        window_s=20,
+        turns=pd.DataFrame(turns, columns=["time_s", "before", "after"]),
     )
 
 
@@ -44,6 +53,20 @@ def test_time_is_in_the_unit_of_the_axis() -> None:
 def test_cuts_not_sought_are_said_and_no_cuts_are_not() -> None:
     assert "cuts were not sought" in words(draw(panel([50], cuts_s=None)))
     assert "cut" not in words(draw(panel([50], cuts_s=[])))
+
+
+def test_turns_are_marked_where_they_happen_the_way_they_go() -> None:
+    turns = ((60.0, "bright", "dim"), (90.0, "dim", "dark"), (150.0, "dark", "bright"))
+    figure = draw(panel([50, 20], turns=turns))
+    (axes,) = figure.axes
+    marked = {
+        line.get_marker(): (float(line.get_xdata()[0]), float(line.get_ydata()[0]))
+        for line in axes.lines
+        if line.get_marker() in ("^", "v", "D")
+    }
+    assert marked == {"D": (1.0, 36.4), "v": (1.5, 25.6), "^": (2.5, 36.4)}
+    assert "turns dark" in words(figure)
+    assert "turns" not in words(draw(panel([50, 20])))
 
 
 @pytest.mark.parametrize("values", [[], [np.nan], [np.nan, np.nan]])

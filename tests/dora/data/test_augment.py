@@ -88,8 +88,6 @@ def test_a_gpu_makes_the_same_views_and_is_never_waited_for(
     frames: np.ndarray, preset: str
 ) -> None:
     """In several groups; a level of hue may fall on the other side of a rounding."""
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
     augment = named_preset(preset).augment
     clips = [drawn_clip(frames, augment, position=position) for position in range(24)]
     expected = make_views(clips, augment, device=CPU)

@@ -11,6 +11,7 @@ from dora.config import AugmentConfig, ViewConfig
 from dora.data.bad_frames import BadFrames
 from dora.data.places import ClipPlace, FramePlace
 from dora.data.reading import ClipReader, DrawnClip, Fault, OnBadFrame, Replaced, nearest
+from dora.data.ways import FirstCrops
 from dora.errors import DoraError
 from tests.shard_making import jpeg_of
 from wtours.shards import ShardError
@@ -52,7 +53,8 @@ def place_clip(folder: Path, jpegs: list[bytes], *, altered: tuple[int, ...] = (
 
 
 def read(place: ClipPlace, on_bad_frame: OnBadFrame) -> DrawnClip | Fault:
-    return ClipReader(AUGMENT, seed=0, on_bad_frame=on_bad_frame)[place]
+    reader = ClipReader(AUGMENT, seed=0, on_bad_frame=on_bad_frame)
+    return FirstCrops(reader, AUGMENT, torch.device("cpu")).read_or_fault(place)
 
 
 @pytest.mark.parametrize("on_bad_frame", ["error", "skip"])

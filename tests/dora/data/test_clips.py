@@ -44,9 +44,12 @@ def indices(draw: st.DrawFn) -> SetIndex:
 
 
 def brute_force(index: SetIndex, clip: ClipConfig) -> list[list[int]]:
-    """Look up every tick of every possible clip in a dictionary."""
+    """Look up every tick of every possible clip in a dictionary.
+
+    Across cuts, every tick between the first and the last frame must be there too.
+    """
     rows = {
-        (int(v), int(s), int(t)): row
+        (int(v), 0 if clip.cross_cuts else int(s), int(t)): row
         for row, (v, s, t) in enumerate(zip(index.videos, index.segments, index.ticks, strict=True))
     }
     found = []
@@ -54,7 +57,8 @@ def brute_force(index: SetIndex, clip: ClipConfig) -> list[list[int]]:
         exact = Fraction(str(clip.stride_s)) * index.kept_rates[video]
         n = max(1, (2 * exact.numerator + exact.denominator) // (2 * exact.denominator))
         wanted = [(video, segment, tick + i * n) for i in range(clip.frames)]
-        if all(place in rows for place in wanted):
+        between = range(tick, tick + (clip.frames - 1) * n + 1)
+        if all((video, segment, passed) in rows for passed in between):
             found.append([rows[place] for place in wanted])
     return found
 
@@ -63,10 +67,13 @@ def brute_force(index: SetIndex, clip: ClipConfig) -> list[list[int]]:
     sets=st.lists(indices(), min_size=1, max_size=3),
     frames=st.integers(1, 4),
     stride_s=st.sampled_from([1.0, 0.5, 0.3, 0.1, 2.0]),
+    cross_cuts=st.booleans(),
 )
-def test_clips_are_those_of_brute_force(sets: list[SetIndex], frames: int, stride_s: float) -> None:
+def test_clips_are_those_of_brute_force(
+    sets: list[SetIndex], frames: int, stride_s: float, cross_cuts: bool
+) -> None:
     """Over random videos, rates, cuts and gaps, in sets whose rates differ."""
-    clip = ClipConfig(frames=frames, stride_s=stride_s)
+    clip = ClipConfig(frames=frames, stride_s=stride_s, cross_cuts=cross_cuts)
     expected = [(i, rows) for i, index in enumerate(sets) for rows in brute_force(index, clip)]
     if not expected:
         with pytest.raises(DoraError, match="no clip fits"):
@@ -149,6 +156,19 @@ def test_clips_of_real_shards_stay_inside_segments(tmp_path: Path) -> None:
         assert len(set(segments[table.rows(number)[1]])) == 1
     with pytest.raises(IndexError):
         table.rows(len(table))
+
+
+def test_clips_of_real_shards_may_cross_cuts_and_never_gaps(tmp_path: Path) -> None:
+    """12 ticks with a cut in them, then two missing ones, then 6."""
+    folder = make_shard_set(tmp_path / "walk", frames=20, cut_frames=[6], absent_frames=[12, 13])
+    shards = open_shards(folder)
+    table = find_shard_clips(shards, ClipConfig(frames=4, cross_cuts=True))
+    assert len(table) == (12 - 3) + (6 - 3)
+    ticks = shards[0].table(["tick"])["tick"].to_numpy()
+    for number in range(len(table)):
+        assert np.diff(ticks[table.rows(number)[1]]).tolist() == [1, 1, 1]
+    with pytest.raises(DoraError, match="the longest stretch without a gap is 11 s"):
+        find_shard_clips(shards, ClipConfig(frames=13, cross_cuts=True))
 
 
 def test_shards_without_a_clip_are_named_with_longest_segment(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from dora.config import AugmentConfig, ClipConfig, ViewConfig
 from dora.data.description import find_shard_clips
-from dora.data.device_jpeg import decode_clips
+from dora.data.device_jpeg import DeviceDecoder
 from dora.data.loader import ClipLoader
 from dora.data.places import ClipPlace, FramePlace
 from dora.data.reading import ClipReader, DrawnClip, EncodedClip
@@ -55,15 +55,17 @@ def places(tmp_path: Path) -> list[ClipPlace]:
 
 
 def read(places: list[ClipPlace]) -> list[EncodedClip]:
-    reader = ClipReader(AUGMENT, seed=0, decoder="gpu")
-    clips = [reader[place] for place in places]
-    assert all(isinstance(clip, EncodedClip) for clip in clips)
-    return [clip for clip in clips if isinstance(clip, EncodedClip)]
+    reader = ClipReader(AUGMENT, seed=0)
+    return [reader.read_encoded(place) for place in places]
+
+
+def open_decoder(device: torch.device) -> DeviceDecoder:
+    reader = ClipReader(AUGMENT, seed=0, on_bad_frame="skip")
+    return DeviceDecoder(px=AUGMENT.first_px, device=device, decode=reader.decode)
 
 
 def decoded(clips: list[EncodedClip], device: torch.device) -> list[DrawnClip]:
-    reader = ClipReader(AUGMENT, seed=0, on_bad_frame="skip")
-    return decode_clips(clips, px=AUGMENT.first_px, device=device, decode=reader.decode)
+    return open_decoder(device).decode_clips(clips)
 
 
 def assert_near(found: list[DrawnClip], places: list[ClipPlace], *, mean: float) -> None:
@@ -98,6 +100,26 @@ def test_damage_goes_back_to_the_processor(
     assert "the GPU cannot decode a batch (" in capsys.readouterr().err
 
 
+def test_a_device_that_decodes_nothing_is_told_of_once(
+    places: list[ClipPlace], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each batch goes back to the processor; a second reason is told as well."""
+    reasons = iter(["nvJPEG is missing", "nvJPEG is missing", "out of memory", "nvJPEG is missing"])
+
+    def refuse(jpegs: list[torch.Tensor], device: torch.device) -> list[torch.Tensor]:
+        raise RuntimeError(f"{next(reasons)}\nat some place")
+
+    monkeypatch.setattr("dora.data.device_jpeg.decode_pictures", refuse)
+    decoder = open_decoder(torch.device("cpu"))
+    for _ in range(4):
+        found = decoder.decode_clips(read(places))
+        assert_near(found, places, mean=0.001)
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2
+    assert "(nvJPEG is missing)" in told[0]
+    assert "(out of memory)" in told[1]
+
+
 def test_without_a_gpu_it_is_refused(tmp_path: Path) -> None:
     shards = open_shards(make_shard_set(tmp_path / "walk", frames=12))
     clips = find_shard_clips(shards, ClipConfig(frames=3))
@@ -110,8 +132,6 @@ def test_without_a_gpu_it_is_refused(tmp_path: Path) -> None:
 @pytest.mark.gpu
 def test_nvjpeg_decodes_what_the_processor_does(places: list[ClipPlace]) -> None:
     """A few levels apart, for it interpolates colours in its own way."""
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
     found = decoded(read(places), torch.device("cuda"))
     assert all(clip.first.is_cuda for clip in found)
     assert_near(found, places, mean=2)

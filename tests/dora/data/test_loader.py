@@ -15,6 +15,7 @@ import torch
 
 from dora.config import AugmentConfig, ClipConfig, ViewConfig
 from dora.data.description import find_shard_clips
+from dora.data.hand_over import SHARED_MEMORY
 from dora.data.loader import ClipLoader, clip_bytes
 from dora.data.stream import ClipOrder
 from dora.data.views import Views
@@ -197,6 +198,7 @@ def test_batch_that_cannot_be_split_is_refused(walks: Path) -> None:
         open_loader(walks, world=3)
 
 
+@pytest.mark.skipif(not SHARED_MEMORY.is_dir(), reason="no /dev/shm")
 def test_small_shared_memory_means_fewer_clips_ahead_or_an_error(
     walks: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,7 +208,11 @@ def test_small_shared_memory_means_fewer_clips_ahead_or_an_error(
 
     def room(clips: int) -> None:
         space = SimpleNamespace(f_bavail=2 * clips * one, f_frsize=1)
-        monkeypatch.setattr("dora.data.loader.os.statvfs", lambda _: space)
+        monkeypatch.setattr("dora.data.hand_over.os.statvfs", lambda _: space)
+
+    room(0)
+    assert open_loader(walks, workers=2).prefetch == 8  # memory of its own, wherever there is any
+    monkeypatch.delattr(os, "memfd_create", raising=False)
 
     room(1000)
     assert open_loader(walks, workers=2).prefetch == 8
@@ -292,8 +298,6 @@ def assert_group_ends(group: int, *, within_s: float) -> None:
 @pytest.mark.gpu
 def test_batches_on_a_gpu_are_those_of_the_cpu(walks: Path, unbroken: list[Views]) -> None:
     """Through page-locked memory; made there, so that hue and rounding may differ by a level."""
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
     shards = open_shards(walks)
     clips = find_shard_clips(shards, CLIP)
     order = ClipOrder(starts=len(clips), seed=3, batch_clips=8, clips_per_epoch=24)

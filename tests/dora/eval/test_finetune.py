@@ -15,7 +15,7 @@ import torch
 
 import dora.cli
 from dora.errors import DoraError
-from dora.eval.computing import Computing, Meter
+from dora.eval.computing import Computing, Meter, Precision
 from dora.eval.networks import DinoNetwork
 from dora.eval.paper_numbers import closest_row
 from dora.eval.records import make_record, write_record
@@ -322,3 +322,13 @@ def test_run_killed_without_warning_goes_on_with_equal_bits_whatever_the_workers
     found = json.loads((tmp_path / "0.json").read_text())
     assert found["losses"] == list(expected.losses)
     assert found["top1"] == [score.top1 for score in expected.scores]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_gpu_comes_near_to_the_cpu(colours: Path, precision: Precision) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    computing = replace(COMPUTING, device=torch.device("cuda"), precision=precision)
+    expected = tune(colours).losses
+    assert tune(colours, computing=computing).losses == pytest.approx(expected, rel=0.05)

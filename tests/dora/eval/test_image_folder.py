@@ -1,3 +1,4 @@
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -63,3 +64,38 @@ def test_part_called_test_is_to_be_renamed(tmp_path: Path) -> None:
     with pytest.raises(DoraError, match="no folder val/") as caught:
         ClassFolders.open(tmp_path)
     assert caught.value.remedy == f"rename {tmp_path / 'test'} to val"
+
+
+@pytest.mark.parametrize(
+    ("names", "remedy"),
+    [
+        ({"train/a": ["1.png"], "validation/a": ["1.png"]}, "rename .*validation to val"),
+        ({"train/a": ["1.png"]}, "pictures to test with into .*val/CLASS"),
+        ({"train/a": ["1.png"], "val": ["1.png"]}, "sort the pictures of .*val into a folder"),
+        ({"set/train/a": ["1.png"], "set/val/a": ["1.png"]}, "give .*set instead"),
+        ({"cat": ["1.png"], "dog": ["1.png"]}, "hold class folders itself"),
+        ({"notes": []}, "hold class folders itself"),
+        ({".": ["a.png"]}, "lay the pictures out"),
+    ],
+)
+def test_remedy_fits_what_lies_there(
+    tmp_path: Path, names: dict[str, list[str]], remedy: str
+) -> None:
+    touch(tmp_path, names)
+    with pytest.raises(DoraError) as caught:
+        ClassFolders.open(tmp_path)
+    assert re.search(remedy, caught.value.remedy)
+
+
+def test_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DoraError, match="elsewhere is no folder"):
+        ClassFolders.open(tmp_path / "elsewhere")
+
+
+def test_other_data_than_imagenet_is_noted(tmp_path: Path) -> None:
+    touch(tmp_path, {"train/a": ["1.png"], "val/a": ["1.png"]})
+    (note,) = ClassFolders.open(tmp_path).notes()
+    assert "has 1 classes, not 1000" in note
+    for number in range(1, 1000):
+        touch(tmp_path, {f"train/{number}": ["1.png"]})
+    assert ClassFolders.open(tmp_path).notes() == ()

@@ -2,13 +2,15 @@ from itertools import product
 
 import pytest
 import torch
+from torch import Tensor
 
 from dora.config import HeadConfig, LossConfig, ModelConfig, TrackerConfig
 from dora.data.views import Views
-from dora.methods.dino import cross_entropies, teacher_probabilities, update_centre
-from dora.methods.dora import dora_loss, object_weights, step_loss
-from dora.methods.step import MethodState, StepOutcome, StepPlace
+from dora.methods.cross_entropy import weighted_cross_entropy
+from dora.methods.dino import teacher_probabilities, update_centre
+from dora.methods.dora import dora_loss, object_weights
 from dora.model.pair import Pair
+from tests.dora.methods.whole_step import StepOutcome, step_loss
 from tests.references import golden, losses
 
 CASES = ["t4_b3_m6_k3", "t1_b4_m6_k3", "t8_b2_m2_k1", "t2_b2_m8_k6"]
@@ -16,6 +18,22 @@ RELEASED = LossConfig()
 PRINTED = LossConfig(pairs="cross", skip_first_crop=False, reduction="sum", carry_frame_sum=False)
 MODEL = ModelConfig(width=24, depth=2, heads=6, patch_px=8, image_px=32)
 HEAD = HeadConfig(outputs=20, hidden=16, bottleneck=8)
+
+
+def loss_of_all_crops(
+    masked_VKBTP: Tensor,
+    local_LBTP: Tensor,
+    teacher_VBTP: Tensor,
+    centre_P: Tensor,
+    *,
+    config: LossConfig,
+    teacher_temperature: float,
+) -> Tensor:
+    """The loss as the plain version takes it: all crops, and the teacher's logits."""
+    targets = teacher_probabilities(teacher_VBTP, centre_P, temperature=teacher_temperature)
+    counted = local_LBTP[1 if config.skip_first_crop else 0 :]
+    student_XBTP = torch.cat([masked_VKBTP.flatten(0, 1), counted])
+    return dora_loss(student_XBTP, targets, objects=masked_VKBTP.shape[1], config=config)
 
 
 def test_every_golden_case_is_tried() -> None:
@@ -35,7 +53,7 @@ def test_loss_centre_and_gradients_equal_the_published_ones(case: str) -> None:
     assert temperature == found["temp_schedule"][int(found["epoch"])]
     assert float(found["student_temp"]) == RELEASED.student_temperature
 
-    loss = dora_loss(
+    loss = loss_of_all_crops(
         masked_KTBP.transpose(1, 2)[None],
         local_LBTP,
         teacher_BTP[None],
@@ -53,7 +71,7 @@ def test_loss_centre_and_gradients_equal_the_published_ones(case: str) -> None:
     assert golden.largest_difference(centre, found["center_after"]) < 1e-6
 
     for skip, expected in [(True, "loss_plain_mean"), (False, "loss_plain_mean_all_local")]:
-        plain = dora_loss(
+        plain = loss_of_all_crops(
             masked_KTBP.transpose(1, 2)[None],
             local_LBTP,
             teacher_BTP[None],
@@ -71,14 +89,17 @@ def test_cross_entropies_equal_the_published_ones(case: str) -> None:
     targets_TBP = teacher_probabilities(
         found["teacher"], found["center"], temperature=float(found["teacher_temp"])
     )
-    targets_MUP = targets_TBP.flatten(0, 1)[:, None]
-    masked_MVP = found["student_masked"].flatten(1, 2).transpose(0, 1)
-    local = found["student_local"]
-    local_MVP = local.unflatten(1, (-1, clips)).transpose(1, 2).flatten(0, 1)
-    for student_MVP, name in [(masked_MVP, "ce_object"), (local_MVP, "ce_local")]:
-        pairs_MUV = cross_entropies(targets_MUP, student_MVP, temperature=0.1)
-        per_frame = pairs_MUV[:, 0].unflatten(0, (frames, clips)).mean(dim=1)
-        assert golden.largest_difference(per_frame, found[name]) < 1e-4
+    local_TLBP = found["student_local"].unflatten(1, (-1, clips))
+    for student_TXBP, name in [
+        (found["student_masked"].transpose(0, 1), "ce_object"),
+        (local_TLBP, "ce_local"),
+    ]:
+        assert found[name].shape == student_TXBP.shape[:2]
+        for t, x in product(range(frames), range(student_TXBP.shape[1])):
+            ours = weighted_cross_entropy(
+                student_TXBP[t, x : x + 1], targets_TBP[t : t + 1], [[1.0]], temperature=0.1
+            )
+            torch.testing.assert_close(ours, found[name][t, x], rtol=0, atol=1e-4)
     assert objects == found["ce_object"].shape[1]
 
 
@@ -105,7 +126,7 @@ def test_every_option_equals_loops_gradients_included(
         pairs=pairs, skip_first_crop=skip, reduction=reduction, carry_frame_sum=carry
     )
     outcomes = []
-    for loss_of in (dora_loss, losses.dora_loss):
+    for loss_of in (loss_of_all_crops, losses.dora_loss):
         inputs = [masked.clone().requires_grad_(), local.clone().requires_grad_()]
         loss = loss_of(*inputs, teacher, centre, config=config, teacher_temperature=0.05)
         outcomes.append([loss, *torch.autograd.grad(loss, inputs)])
@@ -114,11 +135,9 @@ def test_every_option_equals_loops_gradients_included(
 
 
 def test_carried_weights_are_the_published_ones() -> None:
-    torch.testing.assert_close(
-        object_weights(3, 8), torch.tensor([0.380, 0.375, 0.333]), rtol=0, atol=5e-4
-    )
-    torch.testing.assert_close(object_weights(3, 1), torch.tensor([1.0, 2 / 3, 1 / 3]))
-    assert torch.equal(object_weights(4, None), torch.full((4,), 0.25))
+    assert object_weights(3, 8) == pytest.approx([0.380, 0.375, 0.333], abs=5e-4)
+    assert object_weights(3, 1) == pytest.approx([1, 2 / 3, 1 / 3])
+    assert object_weights(4, None) == [0.25] * 4
 
 
 def random_views(views: int, *, crops: int = 3, clips: int = 2, frames: int = 3) -> Views:
@@ -131,15 +150,7 @@ def random_views(views: int, *, crops: int = 3, clips: int = 2, frames: int = 3)
 
 
 def outcome_of(pair: Pair, views: Views, config: LossConfig, tracker: TrackerConfig) -> StepOutcome:
-    return step_loss(
-        pair,
-        views,
-        MethodState(centre=torch.zeros(HEAD.outputs)),
-        config=config,
-        tracker=tracker,
-        drop_path=MODEL.drop_path,
-        place=StepPlace(seed=0, batch_clips=2, teacher_temperature=0.04),
-    )
+    return step_loss(pair, views, config=config, tracker=tracker, model=MODEL)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,8 @@ import torch
 
 from dora.config import HeadConfig, LossConfig, ModelConfig, TrackerConfig
 from dora.data.views import Views
-from dora.methods.dora import step_loss
-from dora.methods.step import MethodState, StepOutcome, StepPlace
 from dora.model.pair import Pair
+from tests.dora.methods.whole_step import StepOutcome, step_loss
 
 MODEL = ModelConfig(width=24, depth=2, heads=6, patch_px=8, image_px=32, drop_path=0.0)
 HEAD = HeadConfig(outputs=20, hidden=16, bottleneck=8)
@@ -25,15 +24,7 @@ def step_on(
         positions=torch.arange(2),
     ).to(device)
     with torch.autocast(device.type, dtype=half, enabled=half is not None):
-        outcome = step_loss(
-            pair,
-            views,
-            MethodState(centre=torch.zeros(HEAD.outputs, device=device)),
-            config=LossConfig(),
-            tracker=TrackerConfig(),
-            drop_path=MODEL.drop_path,
-            place=StepPlace(seed=0, batch_clips=2, teacher_temperature=0.04),
-        )
+        outcome = step_loss(pair, views, config=LossConfig(), tracker=TrackerConfig(), model=MODEL)
     outcome.loss.backward()
     return outcome, [p.grad.cpu() for p in pair.student.parameters() if p.grad is not None]
 
@@ -56,6 +47,4 @@ def test_a_step_in_bfloat16_stays_close_to_float32() -> None:
 @pytest.mark.gpu
 @pytest.mark.parametrize("half", [None, torch.float16, torch.bfloat16])
 def test_a_step_on_a_gpu_stays_close_to_the_cpu(half: torch.dtype | None) -> None:
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
     assert_close_to_float32(torch.device("cuda"), half)

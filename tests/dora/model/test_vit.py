@@ -82,6 +82,64 @@ def test_cls_row_alone_has_the_gradients_of_all_rows() -> None:
         torch.testing.assert_close(ours, other, rtol=1e-4, atol=1e-5)
 
 
+def test_first_frames_alone_have_the_tokens_that_all_frames_have() -> None:
+    torch.manual_seed(0)
+    backbone = build_backbone(TINY)
+    images = torch.randn(6, 3, 32, 32)
+    with torch.no_grad():
+        every = backbone(images, want_tokens=True)
+        for frames in (1, 2, 3, 6):
+            first = backbone(images, want_tokens=True, frames=frames)
+            assert len(first.patches) == len(first.query) == 6 // frames
+            for ours, expected in [
+                (first.cls, every.cls),
+                (first.key, every.key),
+                (first.patches, every.patches[::frames]),
+                (first.query, every.query[::frames]),
+            ]:
+                torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_hidden_patches_take_no_part() -> None:
+    """Each image alone, with its visible patches and no padding, is what it is in the batch."""
+    torch.manual_seed(0)
+    backbone = build_backbone(TINY)
+    images = torch.randn(4, 3, 32, 32)
+    visible = torch.rand(4, 16) > 0.6
+    visible[0], visible[1] = False, True
+    kept = draw_kept_paths(1, [0], images=4, depth=3, rate=0.5)[:, 0]
+    together = backbone(images, kept_paths=kept, visible=visible)
+    tokens, _ = backbone._embed(images)
+    for index, patches in enumerate(visible):
+        alone = torch.cat([tokens[index, :1], tokens[index, 1:][patches]])[None]
+        for block, (attention, mlp) in zip(backbone.blocks, kept[:, index].split(2), strict=True):
+            alone = alone + block.attn(block.norm1(alone)) * attention
+            alone = alone + block.mlp(block.norm2(alone)) * mlp
+        torch.testing.assert_close(
+            together[index], backbone.norm(alone[0, 0]), rtol=1e-4, atol=1e-5
+        )
+    noise = torch.randn(4, 3, 32, 32).unfold(2, 8, 8).unfold(3, 8, 8)
+    hidden = (~visible).view(4, 1, 4, 4, 1, 1)
+    mixed = torch.where(hidden, noise, images.unfold(2, 8, 8).unfold(3, 8, 8))
+    other = mixed.permute(0, 1, 2, 4, 3, 5).reshape(4, 3, 32, 32)
+    torch.testing.assert_close(
+        backbone(other, kept_paths=kept, visible=visible), together, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_all_patches_visible_is_no_choice_at_all() -> None:
+    torch.manual_seed(0)
+    backbone = build_backbone(TINY)
+    images = torch.randn(3, 3, 32, 32)
+    everything = torch.ones(3, 16, dtype=torch.bool)
+    gradients = []
+    for visible in (everything, None):
+        cls = backbone(images, visible=visible)
+        gradients.append(torch.autograd.grad(cls.square().sum(), list(backbone.parameters())))
+    for ours, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, other, rtol=1e-4, atol=1e-5)
+
+
 def test_equals_plain_timm_at_the_native_size() -> None:
     torch.manual_seed(0)
     backbone = build_backbone(TINY)

@@ -1,7 +1,8 @@
 import numpy as np
+import pytest
 import torch
 
-from dora.tracking.masks import above_mean, apply_masks, to_grid, upsample
+from dora.tracking.masks import above_mean, apply_masks, to_grid, upsample, visible_patches
 
 
 def test_uniform_attention_gives_an_empty_mask() -> None:
@@ -42,3 +43,12 @@ def test_a_mask_multiplies_every_channel_of_its_own_object_clip_and_frame() -> N
         box = (..., slice(8 * row, 8 * row + 8), slice(8 * column, 8 * column + 8))
         expected = view[clip, frame][box] * mask_TKBN[frame, k, clip, patch]
         assert torch.equal(masked[k, clip, frame][box], expected)
+
+
+@pytest.mark.parametrize("how", ["nearest", "bilinear"])
+def test_a_patch_is_visible_if_any_of_its_pixels_is(how: str) -> None:
+    masks = (torch.rand(2, 3, 2, 4, 5) > 0.8).float()
+    pixels = upsample(masks, (32, 40), how=how).unfold(-2, 8, 8).unfold(-2, 8, 8)
+    expected = pixels.amax(dim=(-1, -2)) > 0
+    assert torch.equal(visible_patches(masks, how=how), expected)
+    assert not expected.all()

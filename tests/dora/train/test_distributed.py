@@ -5,12 +5,13 @@ from torch import nn
 from dora.errors import DoraError
 from dora.train.distributed import (
     Place,
-    average_gradients,
     barrier,
     mean_over_ranks,
     place_from_torchrun,
     process_group,
     rank,
+    reduction,
+    with_shared_gradients,
     world_size,
 )
 
@@ -20,12 +21,13 @@ def test_one_process_alone_is_its_own_mean() -> None:
     values = torch.randn(3)
     assert mean_over_ranks(values) is values
     layer = nn.Linear(2, 2)
-    layer(torch.ones(1, 2)).sum().backward()
+    assert with_shared_gradients(layer) is layer
+    for now in (False, True):
+        with reduction(layer, now=now):
+            layer(torch.ones(1, 2)).sum().backward()
     assert layer.weight.grad is not None
-    before = layer.weight.grad.clone()
-    average_gradients(layer.parameters())
+    assert torch.equal(layer.weight.grad, torch.full((2, 2), 2.0))
     barrier()
-    assert torch.equal(layer.weight.grad, before)
     with process_group(torch.device("cpu")) as place:
         assert place == Place(rank=0, world_size=1, local_rank=0)
         assert world_size() == 1

@@ -87,6 +87,34 @@ def test_restored_optimiser_goes_on_as_the_unbroken_one(name: str) -> None:
         assert all(torch.equal(value, unbroken[key]) for key, value in resumed.items())
 
 
+@pytest.mark.parametrize("name", PLAIN)
+def test_under_loss_scaling_a_step_is_the_same_or_where_gradients_overflow_none(name: str) -> None:
+    scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    scaled, plain = network(), network()
+    optimizers = [build_optimizer(module, OptimConfig(name=name)) for module in (scaled, plain)]
+    for overflows in (False, True, False):
+        before = {key: value.clone() for key, value in scaled.state_dict().items()}
+        scale = float(scaler.scale(torch.ones(())))
+        for module, factor in ((scaled, scale), (plain, 1.0)):
+            for parameter in module.parameters():
+                parameter.grad = factor * torch.full_like(parameter, 0.1)
+        if overflows:
+            next(scaled.parameters()).grad[0] = torch.inf
+        for optimizer in optimizers:
+            set_step_values(optimizer, lr=0.1, weight_decay=0.2)
+        scaler.unscale_(optimizers[0])
+        scaler.step(optimizers[0])
+        scaler.update()
+        if overflows:
+            assert all(
+                torch.equal(value, before[key]) for key, value in scaled.state_dict().items()
+            )
+        else:
+            optimizers[1].step()
+        for one, other in zip(scaled.parameters(), plain.parameters(), strict=True):
+            torch.testing.assert_close(one, other)
+
+
 def test_a_parameter_of_zeros_still_moves_under_lars() -> None:
     module = nn.Linear(3, 2, bias=False)
     nn.init.zeros_(module.weight)

@@ -14,11 +14,12 @@ from dora.methods.dino import update_centre
 from dora.presets import PRESETS
 from dora.train.distributed import (
     Place,
-    average_gradients,
     barrier,
     mean_over_ranks,
     process_group,
     rank,
+    reduction,
+    with_shared_gradients,
     world_size,
 )
 from dora.train.schedule import Schedules
@@ -31,6 +32,10 @@ RUNS = {
     # As published, its heads and thresholds are those of a process's clips: they cannot agree.
     "released": ["released", ONE, "tracker.scope=global"],
     "paper": ["paper", TWO],
+    "in parts": [
+        *("released", ONE, "tracker.scope=global"),
+        *("compute.accumulate=2", "compute.checkpoint=true"),
+    ],
     "blocks": ["dora", TWO, "tracker.mask=blocks"],
     "DINO": ["paper", TWO, "method=dino"],
 }
@@ -79,23 +84,34 @@ def trained(name: str) -> dict[str, Tensor]:
     }
 
 
-def layer_with_gradients(seed: int) -> nn.Linear:
-    torch.manual_seed(seed)
+def layer_and_inputs(process: int) -> tuple[nn.Linear, list[Tensor]]:
+    torch.manual_seed(0)
     layer = nn.Linear(3, 2)
-    layer(torch.randn(4, 3)).square().mean().backward()
-    return layer
+    random = torch.Generator().manual_seed(process)
+    return layer, [torch.randn(4, 3, generator=random) for _ in range(4)]
+
+
+def gradients_by_step() -> list[list[Tensor]]:
+    """Two steps of one pass, and one of two passes of which the second reduces."""
+    layer, inputs = layer_and_inputs(rank())
+    shared = with_shared_gradients(layer)
+    found = []
+    for passes in (inputs[:1], inputs[1:2], inputs[2:]):
+        layer.zero_grad()
+        for one in passes:
+            with reduction(shared, now=one is passes[-1]):
+                shared(one).square().mean().backward()
+        found.append([parameter.grad.clone() for parameter in layer.parameters()])
+    return found
 
 
 def reduced() -> dict[str, object]:
     """Reduce what differs between the processes."""
-    layer = layer_with_gradients(seed=rank())
-    average_gradients(layer.parameters())
     number = float(rank())
     centre = update_centre(torch.ones(5), torch.full((2, 5), number), momentum=0.9)
     mean = mean_over_ranks(torch.tensor([number, 10.0]))
     barrier()
-    gradients = [parameter.grad for parameter in layer.parameters()]
-    return {"mean": mean, "centre": centre, "gradients": gradients}
+    return {"mean": mean, "centre": centre, "gradients": gradients_by_step()}
 
 
 def work(index: int, port: int, folder: Path) -> None:
@@ -136,11 +152,15 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str
 def test_processes_agree_on_means_and_gradients(
     results: list[dict[str, dict[str, Tensor]]],
 ) -> None:
-    layers = [layer_with_gradients(seed=index) for index in range(RANKS)]
-    expected = [
-        torch.stack([parameter.grad for parameter in pair]).mean(dim=0)
-        for pair in zip(*(layer.parameters() for layer in layers), strict=True)
-    ]
+    expected = []
+    for steps in ([0], [1], [2, 3]):
+        sums = [torch.zeros(2, 3), torch.zeros(2)]
+        for process in range(RANKS):
+            layer, inputs = layer_and_inputs(process)
+            loss = sum(layer(inputs[step]).square().mean() for step in steps)
+            for total, own in zip(sums, torch.autograd.grad(loss, layer.parameters()), strict=True):
+                total += own / RANKS
+        expected.append(sums)
     for found in (result["reduced"] for result in results):
         assert torch.equal(found["mean"], torch.tensor([0.5, 10.0]))
         torch.testing.assert_close(found["centre"], torch.full((5,), 0.95))

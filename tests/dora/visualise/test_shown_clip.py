@@ -10,7 +10,8 @@ from dora.data.reading import read_frames
 from dora.errors import DoraError
 from dora.visualise.shown_clip import ClipChoice, read_clip
 from tests.shard_making import make_shard_set
-from wtours.shards import ShardSet
+from tests.wtours.shards.folder_server import serve_folder
+from wtours.shards import ShardCache, ShardSet
 
 CLIP = ClipConfig(frames=3, stride_s=1.0)
 
@@ -53,6 +54,35 @@ def test_choice_gives_these_pictures(
     np.testing.assert_array_equal(found, read_frames(place_rows(shard_set, rows)))
     np.testing.assert_array_equal(np.asarray(clip.pictures[-1:][0]), found[-1])
     assert clip.attribution == "A test picture."
+
+
+def test_set_at_an_address_is_shown_through_the_cache_of_training(
+    shards: Path, tmp_path: Path
+) -> None:
+    """The same pictures; only their tars are fetched, each once, and stay in the cache."""
+    choice = ClipChoice(video="a", start_s=5.5, frames=1)
+    expected = read_clip([shards], choice, CLIP)
+    cache = ShardCache(tmp_path / "cache")
+    with serve_folder(shards.parent) as site:
+        clip = read_clip([f"{site.url}/{shards.name}"], choice, CLIP, cache=cache)
+        assert site.count(".tar") == {}
+        for _ in range(2):
+            for found, picture in zip(clip.pictures, expected.pictures, strict=True):
+                assert found.tobytes() == picture.tobytes()
+        assert site.count(".tar") == {"a-000000.tar": 1}
+    assert clip.times_s == expected.times_s
+    assert [path.name for path in (tmp_path / "cache").glob("*/*.tar")] == ["a-000000.tar"]
+    cache.close()
+
+
+def test_picture_that_is_none_is_named(tmp_path: Path) -> None:
+    """With a checksum that is right: something wrote it so."""
+    folder = make_shard_set(tmp_path / "walk", frames=4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ShardSet, "read_jpeg", lambda self, row: b"nothing that could be shown")
+        clip = read_clip([folder], ClipChoice(), CLIP)
+        with pytest.raises(DoraError, match=r"walk: the picture of row 1 cannot be decoded"):
+            clip.pictures[1]
 
 
 @pytest.mark.parametrize(

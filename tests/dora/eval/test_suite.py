@@ -1,0 +1,192 @@
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from dora.errors import DoraError
+from dora.eval import suite
+from dora.eval.computing import Computing
+from dora.eval.knn import evaluate_knn
+from dora.eval.loading import Evaluated
+from dora.eval.records import Result
+from dora.eval.suite import Measurement, SuitePart, parse_data, run_suite, suite_parts
+from dora.eval.suite_page import write_suite_page
+from tests.dora.eval import dense_data
+from tests.dora.eval.tiny_networks import ON_CPU, TINY, tiny_network, write_colours
+
+PARTS = suite_parts(short=True)[:2]  # of pictures in class folders
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_colours(tmp_path_factory.mktemp("colours"))
+
+
+def refuse(*_: object) -> Result:
+    raise DoraError("no attention to read", remedy="evaluate a ViT")
+
+
+FAILING = SuitePart(name="discovery", columns=("Jaccard", "CorLoc"), run=refuse)
+
+
+class Cells(HTMLParser):
+    """Texts of the table's cells, row by row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.inside = False
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self.inside = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self.inside = False
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.rows[-1][-1] += f"{data.strip()} "
+
+
+def test_networks_are_rows_and_the_papers_numbers_stand_beside(
+    colours: Path, tmp_path: Path
+) -> None:
+    trained = replace(tiny_network(seed=1), label="<mine>", origin="file")
+    data = {"knn": colours, "linear": colours, "discovery": colours}
+    parts = (*PARTS, FAILING)
+    found = run_suite(
+        [tiny_network(), trained], data, parts=parts, computing=ON_CPU, records=tmp_path / "records"
+    )
+    assert [(m.label, m.part) for m in found[3:]] == [
+        ("<mine>", "linear"),
+        ("<mine>", "knn"),
+        ("<mine>", "discovery"),
+    ]
+    page, table = write_suite_page(tmp_path, found, parts=parts, data=data)
+    html = page.read_text()
+    cells = Cells()
+    cells.feed(html)
+    header, untrained, mine, _, *paper = [[text.split() for text in row] for row in cells.rows]
+    assert [words[0] for words in header[1:]] == ["LP", "k-NN", "Jaccard", "CorLoc"]
+    assert untrained[0][:2] == ["untrained", "0"]
+    assert mine[0] == ["<mine>", "beside", "DoRA,", "WT-Venice"]
+    assert mine[2] == [f"{found[4].record['measured']['k-NN']:.1f}", "33.8"]
+    assert mine[3] == ["failed", "44.0"]
+    assert untrained[2][1:] == []
+    assert ["DINO,", "IN-1k"] in [row[0] for row in paper]
+    assert "no attention to read; evaluate a ViT" in html
+    assert "has 2 classes, not 1000" in html
+    assert "not the paper&#39;s protocol" in html
+    assert "| <mine> | " in table.read_text()
+    assert "(33.8)" in table.read_text()
+
+
+def test_what_is_measured_is_not_measured_again(
+    colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = {"knn": colours}
+
+    def measure(networks: list[Evaluated], computing: Computing = ON_CPU) -> list[Measurement]:
+        return run_suite(networks, data, parts=PARTS, computing=computing, records=tmp_path)
+
+    first = measure([tiny_network()])
+    again = measure([tiny_network(), tiny_network(seed=1)])
+    assert [m.reused for m in first + again] == [False, True, False]
+    assert again[0].record == first[0].record
+    assert not measure([tiny_network()], replace(ON_CPU, precision="bf16"))[0].reused
+    picture = next((colours / "val").rglob("*.png"))
+    picture.write_bytes(picture.read_bytes() + b"\0")
+    assert not measure([tiny_network()])[0].reused
+    parts = (SuitePart(name="knn", columns=("k-NN",), run=PARTS[1].run, way="other"),)
+    assert not run_suite([tiny_network()], data, parts=parts, computing=ON_CPU, records=tmp_path)[
+        0
+    ].reused
+
+
+def test_record_of_the_suite_is_that_of_its_command(colours: Path, tmp_path: Path) -> None:
+    run_suite([tiny_network()], {"knn": colours}, parts=PARTS, computing=ON_CPU, records=tmp_path)
+    (path,) = tmp_path.glob("knn-*.json")
+    record = json.loads(path.read_text())
+    alone = evaluate_knn(tiny_network(), colours, computing=ON_CPU)
+    assert record["scores"] == [vars(score) for score in alone.scores]
+    path.write_text("{")
+    with pytest.raises(DoraError, match="is no record") as caught:
+        run_suite(
+            [tiny_network()], {"knn": colours}, parts=PARTS, computing=ON_CPU, records=tmp_path
+        )
+    assert "remove the file" in caught.value.remedy
+
+
+def test_short_settings_are_kept_apart_from_the_published_ones() -> None:
+    ways = [{part.name: part.way for part in suite_parts(short=short)} for short in (True, False)]
+    assert ways[0]["linear"] != ways[1]["linear"]
+    assert ways[1]["linear"] == "as published"
+    assert f"{suite.SHORT_EPOCHS} epochs" in ways[0]["linear"]
+
+
+def test_data_is_named_by_its_evaluations(tmp_path: Path) -> None:
+    assert parse_data([f"KNN,linear={tmp_path}"], PARTS) == {"knn": tmp_path, "linear": tmp_path}
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        ([], "no data"),
+        (["imagenet=."], "names no evaluation"),
+        (["."], "names no evaluation"),
+        (["knn=.", "linear,knn=."], "names knn twice"),
+        (["knn=nowhere"], "nowhere is no folder"),
+        (["knn,=."], "names no evaluation"),
+    ],
+)
+def test_data_that_is_named_otherwise_is_refused(words: list[str], fault: str) -> None:
+    with pytest.raises(DoraError, match=fault) as caught:
+        parse_data(words, PARTS)
+    assert caught.value.remedy
+
+
+def test_networks_with_equal_labels_are_told_apart() -> None:
+    first, other = (replace(tiny_network(), label="x", asked=words) for words in ("a/x", "b/x"))
+    third = replace(first, label="y", asked="y")
+    assert suite.distinct_labels([first, other, third]) == ["x: a/x", "x: b/x", "y"]
+    with pytest.raises(DoraError, match="y is given twice"):
+        suite.distinct_labels([third, third])
+
+
+def test_one_of_several_processes_does_not_go_on_alone(
+    colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite, "world_size", lambda: 2)
+    with pytest.raises(DoraError, match="no attention"):
+        run_suite(
+            [tiny_network()],
+            {"discovery": colours},
+            parts=[FAILING],
+            computing=ON_CPU,
+            records=tmp_path,
+        )
+
+
+def test_all_evaluations_make_one_table(colours: Path, tmp_path: Path) -> None:
+    voc = dense_data.voc(tmp_path / "voc", {"a": [(16, 24, 32, 40)]}, size=(64, 48))
+    video = dense_data.moving_squares(frames=3, size=(128, 64), step_px=8, side_px=24)
+    davis = dense_data.davis(tmp_path / "davis", {"walk": video})
+    data = {"knn": colours, "linear": colours, "discovery": voc, "davis": davis}
+    parts = suite_parts(short=True)
+    network = tiny_network(model=replace(TINY, patch_px=16))
+    found = run_suite([network], data, parts=parts, computing=ON_CPU, records=tmp_path / "records")
+    assert [m.fault for m in found] == [None] * 4
+    _, table = write_suite_page(tmp_path, found, parts=parts, data=data)
+    header, _, row = table.read_text().splitlines()[2:]
+    assert header == "| network | LP | k-NN | Jaccard | CorLoc | DAVIS J | DAVIS F | closest row |"
+    measured = {name: n for m in found for name, n in m.record["measured"].items()}
+    cells = [cell.split()[0] for cell in row.split("|")[2:-2]]
+    assert cells == [f"{measured[name]:.1f}" for name in header.split(" | ")[1:-1]]
+    assert "(25.4)" in row
