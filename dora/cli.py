@@ -11,6 +11,7 @@ from dora.commands.evaluate import knn, linear
 from dora.commands.evaluate_dense import davis, discovery
 from dora.commands.evaluate_suite import suite
 from dora.commands.export import export
+from dora.commands.finetune import finetune
 from dora.commands.recipes import recipes
 from dora.commands.runs import plot, runs
 from dora.commands.train import train
@@ -37,6 +38,7 @@ app.command(pictures)
 app.command(export)
 evaluations.command(knn)
 evaluations.command(linear)
+evaluations.command(finetune)
 evaluations.command(discovery)
 evaluations.command(davis)
 evaluations.command(suite)

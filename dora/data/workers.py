@@ -14,7 +14,7 @@ READER = "dora.data.hand_over"
 """The module of what workers do."""
 
 
-def worker_context() -> str:
+def worker_context(reader: str = READER) -> str:
     """Return how workers start: the fork server, told what to import; Windows has only spawn.
 
     A worker also imports the program's main module. The server does so for all if it is a script;
@@ -23,7 +23,7 @@ def worker_context() -> str:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return "spawn"
     main = getattr(sys.modules["__main__"], "__spec__", None)
-    forkserver.set_forkserver_preload([READER, (main and main.parent) or "__main__"])
+    forkserver.set_forkserver_preload([reader, (main and main.parent) or "__main__"])
     return "forkserver"
 
 

@@ -1,0 +1,1 @@
+"""Fine-tuning for classification: a backbone and a linear classifier trained together."""
