@@ -213,7 +213,7 @@ def test_corrupt_training_picture_is_named(tmp_path: Path) -> None:
 
 def test_heads_agree_with_scikit_learns_logistic_regression() -> None:
     """An independent judge on overlapping classes: the same minimum, found by another road."""
-    models = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
+    models = pytest.importorskip("sklearn.linear_model")
     generator = torch.Generator().manual_seed(0)
     centres = torch.randn(4, 8, generator=generator)
     labels = torch.randint(4, (1200,), generator=generator)
