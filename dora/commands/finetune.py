@@ -15,6 +15,7 @@ def finetune(
     preset: Literal["paper", "short"] = "paper",
     epochs: int | None = None,
     step_pictures: int | None = None,
+    mixed_pictures: int | None = None,
     lr: float | None = None,
     layer_decay: float | None = None,
     image_px: int | None = None,
@@ -37,12 +38,14 @@ def finetune(
     Args:
         weights: a checkpoint of any form; random:PRESET for an untrained network; timm:NAME,
             timm:NAME@FILE or timm:NAME@random.
-        dataset: which one.
+        dataset: the data set.
         data: the folder that it was unpacked to.
         preset: paper for iBOT's recipe of this data set, which takes days; short for 20 epochs,
             which is not the paper's.
         epochs: instead of the recipe's; the warm-up changes in proportion.
         step_pictures: pictures of a step, over all processes, instead of the recipe's.
+        mixed_pictures: pictures that share a draw of mixup or cutmix, and that one process
+            computes, instead of the recipe's.
         lr: learning rate instead of the recipe's, for 512 pictures a step; that of imagenet's
             paper recipe holds for steps of any size.
         layer_decay: rate of a block as a share of the next one's, instead of the recipe's.
@@ -79,6 +82,7 @@ def finetune(
         recipe = replace(
             recipe,
             step_pictures=recipe.step_pictures if step_pictures is None else step_pictures,
+            mixed_pictures=recipe.mixed_pictures if mixed_pictures is None else mixed_pictures,
             lr=recipe.lr if lr is None else lr,
             layer_decay=recipe.layer_decay if layer_decay is None else layer_decay,
             image_px=native_px if image_px is None else image_px,

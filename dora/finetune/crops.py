@@ -105,7 +105,8 @@ class Share:
             raise DoraError(
                 f"a step of {self.order.step_pictures} pictures has {self.order.groups} groups "
                 f"for {self.world} processes",
-                remedy=f"start at most {self.order.groups} processes",
+                remedy=f"start at most {self.order.groups} processes, "
+                "or let fewer pictures make a group by --mixed-pictures",
             )
 
     def groups(self) -> Iterator[Group]:

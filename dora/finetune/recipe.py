@@ -130,7 +130,7 @@ def short_recipe() -> Recipe:
         schedule="step",
         decayed_tokens=False,
         repeats=1,
-        mixed_pictures=64,
+        mixed_pictures=32,
     )
 
 

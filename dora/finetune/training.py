@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dora.errors import DoraError
@@ -24,7 +24,7 @@ from dora.finetune.schedule import learning_rates
 from dora.finetune.scoring import score
 from dora.finetune.state import Progress, StateFile, require_same_progress
 from dora.finetune.telling import Clock, Told
-from dora.train.distributed import average_gradients, rank, world_size
+from dora.train.distributed import mean_over_ranks, rank, world_size
 
 Groups = Iterator[tuple[Group, Tensor]]
 
@@ -154,7 +154,7 @@ class Stepper:
             raise DoraError(
                 f"the loss is {loss} in {where}", remedy="give a smaller --lr, or float32"
             )
-        average_gradients(self.network.parameters())
+        average_gradients(self.network)
         set_learning_rate(self.optimizer, lr)
         self.optimizer.step()
         return loss
@@ -173,6 +173,20 @@ class Stepper:
             loss = soft_cross_entropy(logits, targets[part]).sum()
             # Gradients are averaged over the processes, of which each has a part of the step.
             scaled = loss * (self.share.world / self.share.order.step_pictures)
-            scaled.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(scaled)
             total += loss.detach()
         return total
+
+
+def average_gradients(network: nn.Module) -> None:
+    """Replace every gradient by its mean over all processes, in one reduction a step.
+
+    Processes may have taken different numbers of passes, which a reduction in each would not allow.
+    """
+    if world_size() == 1:
+        return
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    flat = mean_over_ranks(torch.cat([gradient.flatten() for gradient in gradients]))
+    pieces = torch.split(flat, [gradient.numel() for gradient in gradients])
+    for gradient, piece in zip(gradients, pieces, strict=True):
+        gradient.copy_(piece.view_as(gradient))
