@@ -114,7 +114,8 @@ def see(
 def to_device(values: Tensor, device: torch.device) -> Tensor:
     """Return a tensor of the CPU on a device, without waiting for what the device is doing."""
     if device.type == "cuda":
-        values = values.pin_memory()
+        # Pinned memory keeps a tensor's strides, and those of expand() overlap: not to be written.
+        values = values.contiguous().pin_memory()
     return values.to(device, non_blocking=True)
 
 

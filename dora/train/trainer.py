@@ -28,6 +28,10 @@ from dora.train.optimizer import (
 from dora.train.schedule import Schedules
 
 
+LOWEST_SCALE = 2.0**-10
+"""Of fp16 losses; it begins at 2^16 and halves at every step whose gradients overflow."""
+
+
 class Trainer:
     """Student, teacher, optimiser and what the method carries from step to step.
 
@@ -288,7 +292,7 @@ def _require_finite(figures: dict[str, float], *, step: int) -> None:
     """Refuse to go on from numbers that are none.
 
     With loss scaling, a gradient that is none is no fault: its step was left out, and the scale
-    lowered.
+    lowered. Where every step is left out, the scale sinks without end.
     """
     watched = {"loss": "loss", "grad_norm": "norm of the gradients"}
     if "loss_scale" in figures:
@@ -300,3 +304,9 @@ def _require_finite(figures: dict[str, float], *, step: int) -> None:
                 remedy="lower the learning rate (--set optim.lr=...) or set precision=float32; the "
                 "last checkpoint is from before it",
             )
+    if figures.get("loss_scale", 1.0) < LOWEST_SCALE:
+        raise DoraError(
+            f"the loss scale of step {step} has sunk to {figures['loss_scale']:.2g}: no gradient "
+            "is a number any more",
+            remedy="set precision=bf16 or float32, or lower the learning rate (--set optim.lr=...)",
+        )

@@ -255,6 +255,24 @@ def test_a_loss_that_is_no_number_is_known_before_a_step_that_is_due(behind: int
     assert trainer.step == 3
 
 
+def test_a_loss_scale_that_sinks_without_end_ends_the_run() -> None:
+    """Every step overflows, and is left out; the loss itself stays a number."""
+    config = config_of("dora")
+    trainer = trainer_of(config)
+    trainer.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**-8)
+    next(trainer.pair.student.parameters()).register_hook(lambda gradient: gradient * torch.inf)
+    views = [batch(config, step) for step in range(4)]
+    done = []
+
+    def go_on() -> None:
+        for record in run_steps(trainer, views):
+            done.append(record.figures["loss_scale"])
+
+    with pytest.raises(DoraError, match=r"loss scale of step 2 has sunk to 0\.00049.*bf16"):
+        go_on()
+    assert done == [2.0**-9, 2.0**-10]
+
+
 @pytest.mark.parametrize("tokens", ["all", "visible"])
 def test_visible_tokens_are_all_tokens_where_masks_hide_nothing(tokens: str) -> None:
     """Soft masks are above 0 everywhere."""
