@@ -10,19 +10,23 @@ from dora.whole_file import whole_file
 HEAD = """\
 ---
 library_name: {library}
-license: apache-2.0
-tags: [image-feature-extraction, dora]
+{licence}tags: [image-feature-extraction, dora]
 ---
 
 # {name}
 
 A ViT of {depth} blocks, width {width}, {heads} heads and patches of {patch_px} px, pretrained
-with {method} on views of {image_px} px.
+{method}, for images of {image_px} px.
 
 From: {source}.
 """
-DORA = "DoRA (Venkataramanan et al., ICLR 2024, arXiv:2310.08584)"
-DINO = "DINO (Caron et al., ICCV 2021, arXiv:2104.14294) on frames of video"
+METHODS = {
+    "dora": "with DoRA (Venkataramanan et al., ICLR 2024, arXiv:2310.08584)",
+    "dino": "with DINO (Caron et al., ICCV 2021, arXiv:2104.14294) on frames of video",
+    None: "by a method that its file does not tell",
+}
+LICENCE = "license: apache-2.0\n"
+"""Of weights from runs of ours; that of other files nobody here knows."""
 
 LOADING: dict[Form, str] = {
     "timm": """\
@@ -95,7 +99,8 @@ def write_card(exported: Exported, *, source: str, record: RunRecord) -> Path:
     words = {
         "name": exported.path.name,
         "library": "timm" if exported.form == "timm" else "pytorch",
-        "method": DINO if record.config and record.config.method == "dino" else DORA,
+        "licence": "" if record.config is None else LICENCE,
+        "method": METHODS[None if record.config is None else record.config.method],
         "depth": model.depth,
         "width": model.width,
         "heads": model.heads,

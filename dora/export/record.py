@@ -1,6 +1,5 @@
 """What is known of how weights came to be: of their run's checkpoint, and the log beside it."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -8,17 +7,18 @@ from typing import Any
 
 from dora.config import RunConfig
 from dora.config_text import config_from_json, differences
-from dora.errors import DoraError
 from dora.model.safe_load import read_file
 from dora.presets import PRESETS
 from dora.runs.files import LOG_FILE, LOOKS_FILE
+from dora.runs.log_lines import whole_lines
 from dora.train.checkpoint import FORMAT
 
 LAST_STEPS = 100
 """Over which figures are averaged."""
 FIGURES = ("loss", "teacher_entropy", "teacher_kl_to_uniform", "feature_std", "grad_norm")
 """Those that a card shows, and with them every score, such as knn/20."""
-SCORES = ("knn", "probe")
+SCORES = "knn/"
+"""With which the name of every score begins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,21 +95,8 @@ def _epoch(lines: list[dict[str, Any]], *, config: RunConfig, step: int) -> floa
 def _log_before(step: int, *, beside: Path, name: str = LOG_FILE) -> list[dict[str, Any]]:
     """Return the lines of a log that belong to steps before a checkpoint's."""
     path = beside.with_name(name)
-    if not path.is_file():
-        return []
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
-    found = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = json.loads(line)
-            if record["step"] < step:
-                found.append(record)
-        except (ValueError, TypeError, KeyError):
-            raise DoraError(
-                f"line {number} of {path} is no record of a step",
-                remedy=f"remove the line, or move {path.name} away; the weights need neither",
-            ) from None
-    return found
+    remedy = f"remove the line, or move {path.name} away; the weights need neither"
+    return [line for _, line in whole_lines(path, remedy=remedy) if line["step"] < step]
 
 
 def _figures(lines: list[dict[str, Any]], looks: list[dict[str, Any]]) -> dict[str, float]:

@@ -1,14 +1,12 @@
 """Figures of a run by step, from its logs as they stand, whatever state they are in."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dora.errors import DoraError
 from dora.runs.files import LOG_FILE, LOOKS_FILE
-
-_TAIL_BYTES = 2**16
+from dora.runs.log_lines import whole_lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +30,9 @@ def read_curves(run: Path, figures: list[str]) -> dict[str, Curve]:
     Raises:
         DoraError: there is no run, no step yet, a line is damaged, or there is no such figure.
     """
-    steps = read_lines(run / LOG_FILE)
-    looks = read_lines(run / LOOKS_FILE)
+    steps, looks = (
+        [line for _, line in whole_lines(run / name)] for name in (LOG_FILE, LOOKS_FILE)
+    )
     if not steps:
         raise DoraError(
             f"{run} holds no step of a run ({LOG_FILE} is missing or empty)",
@@ -54,47 +53,6 @@ def read_curves(run: Path, figures: list[str]) -> dict[str, Curve]:
             values=tuple(value for _, value in points),
         )
     return found
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the whole lines of a log; none where there is no file.
-
-    Raises:
-        DoraError: a line that ends is no record.
-    """
-    if not path.is_file():
-        return []
-    texts = path.read_bytes().decode("utf-8", errors="replace").split("\n")[:-1]
-    return [_record(text, number, path) for number, text in enumerate(texts, start=1)]
-
-
-def last_line(path: Path) -> dict[str, Any] | None:
-    """Return the last whole line of a log, read from its end; None where there is none.
-
-    Raises:
-        DoraError: that line is no record.
-    """
-    if not path.is_file():
-        return None
-    with path.open("rb") as stream:
-        size = stream.seek(0, 2)
-        stream.seek(max(0, size - _TAIL_BYTES))
-        whole = stream.read().decode("utf-8", errors="replace").split("\n")[:-1]
-    return _record(whole[-1], None, path) if whole else None
-
-
-def _record(text: str, number: int | None, path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(text)
-        if not isinstance(record, dict) or not isinstance(record.get("step"), int):
-            raise ValueError(text)
-    except ValueError:
-        where = "the last line" if number is None else f"line {number}"
-        raise DoraError(
-            f"{where} of {path} is no record of a step",
-            remedy="remove that line; the checkpoint does not need it",
-        ) from None
-    return record
 
 
 def _steps_per_epoch(steps: list[dict[str, Any]]) -> float:

@@ -8,17 +8,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from rich.markup import escape
 from rich.table import Table
 
 from dora.errors import DoraError
-from dora.runs.curves import last_line, read_lines
 from dora.runs.files import CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, LOOKS_FILE, STANDING_FILE
-from dora.runs.standing import Standing, is_claimed, read_standing
+from dora.runs.log_lines import last_line, whole_lines
+from dora.runs.standing import Standing, is_claimed, read_standing, this_host
 
 _T = TypeVar("_T")
 Shown = Literal["running", "stopped", "failed", "killed", "done"]
 FRESH_S = 120.0
-"""A run on another machine whose log grew so recently counts as running: locks may not reach."""
+"""A run whose log grew so recently counts as running where its lock does not tell: on another
+machine, or for lack of permission."""
 _STYLES = {"running": "green", "failed": "red", "killed": "red", "done": "bold"}
 
 
@@ -73,9 +75,9 @@ def runs_table(rows: list[RunRow]) -> Table:
     for row in rows:
         total = "?" if row.total_steps is None else str(row.total_steps)
         table.add_row(
-            row.folder,
+            escape(row.folder),
             f"[{_STYLES.get(row.state, 'default')}]{row.state}",
-            row.preset or "-",
+            escape(row.preset or "-"),
             f"{row.step}/{total}",
             _number(row.clips_hz, "{:.3g}"),
             _number(row.loss, "{:.3f}"),
@@ -122,15 +124,15 @@ def _row(run: Path, root: Path) -> RunRow:
 
 
 def _state(run: Path, standing: Standing | None, written_s: float | None) -> Shown:
-    if is_claimed(run):
+    claimed = is_claimed(run)
+    if claimed:
         return "running"
-    if standing is None:
-        return "stopped"
-    if standing.state != "running":
+    if standing is not None and standing.state != "running":
         return standing.state
-    elsewhere = standing.host != os.uname().nodename
-    fresh = written_s is not None and written_s < FRESH_S
-    return "running" if elsewhere and fresh else "killed"
+    untold = claimed is None or (standing is not None and standing.host != this_host())
+    if untold and written_s is not None and written_s < FRESH_S:
+        return "running"
+    return "stopped" if standing is None else "killed"
 
 
 def _told(remarks: list[str], read: Callable[[], _T]) -> _T | None:
@@ -143,8 +145,8 @@ def _told(remarks: list[str], read: Callable[[], _T]) -> _T | None:
 
 
 def _last_score(run: Path) -> dict[str, Any] | None:
-    lines = read_lines(run / LOOKS_FILE)
-    return next((line for line in reversed(lines) if line.get("look") == "knn"), None)
+    lines = whole_lines(run / LOOKS_FILE)
+    return next((line for _, line in reversed(lines) if line["look"] == "knn"), None)
 
 
 def _preset(run: Path) -> str | None:

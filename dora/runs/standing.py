@@ -57,7 +57,7 @@ def begin_standing(
         preset=preset,
         started=_now() if earlier is None else earlier.started,
         resumed=None if earlier is None else _now(),
-        host=socket.gethostname(),
+        host=this_host(),
         pid=os.getpid(),
         processes=processes,
         total_steps=total_steps,
@@ -123,20 +123,30 @@ def claimed(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def is_claimed(folder: Path) -> bool:
-    """Whether a process trains in a folder, as far as can be told without writing there."""
+def is_claimed(folder: Path) -> bool | None:
+    """Whether a process trains in a folder; None: the lock cannot be tried, so nobody can tell.
+
+    Nothing is written there, and a lock that is not there is not made.
+    """
     path = folder / LOCK_FILE
-    if not path.is_file() or not os.access(path, os.W_OK):
+    if not path.is_file():
         return False
+    if not os.access(path, os.W_OK):
+        return None
     lock = FileLock(path, thread_local=False)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         return True
     except OSError:  # a file system without locks
-        return False
+        return None
     lock.release()
     return False
+
+
+def this_host() -> str:
+    """Return the name of this machine, as records tell it."""
+    return socket.gethostname()
 
 
 def _by_whom(folder: Path) -> str:

@@ -105,6 +105,7 @@ def test_the_card_tells_of_the_run(tmp_path: Path) -> None:
     write_log(tmp_path, steps=6)
     card = export("timm", path)
     for words in (
+        "library_name: timm\nlicense: apache-2.0\ntags: [",
         "A ViT of 2 blocks, width 24, 3 heads and patches of 8 px",
         "checkpoint.pth: teacher of a dora checkpoint (step 6)",
         "Preset `smoke+frames-2`, seed 0.",
@@ -128,7 +129,11 @@ def test_the_card_of_plain_dino_names_dino(tmp_path: Path) -> None:
 def test_a_card_of_other_weights_says_no_more_than_is_known(tmp_path: Path) -> None:
     path = tmp_path / "released.pth"
     path.write_bytes(RELEASED.read_bytes())
-    assert "57 epochs, by its checkpoint." in export("timm", path, "--heads", "3")
+    card = export("timm", path, "--heads", "3")
+    assert "57 epochs, by its checkpoint." in card
+    assert "\nby a method that its file does not tell, for images of" in card
+    assert "license" not in card
+    assert "2310.08584" not in card
     bare = tmp_path / "bare.pth"
     torch.save(read_weights(RELEASED).backbone, bare)
     assert "## Training" not in export("timm", bare, "--heads", "3")

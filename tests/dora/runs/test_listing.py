@@ -68,8 +68,31 @@ def test_running_is_who_holds_the_lock_and_killed_who_left_without_a_word(tmp_pa
         assert is_claimed(folder)
         with pytest.raises(DoraError, match=rf"trained in .* \(process {os.getpid()} on"):
             claimed(folder).__enter__()
-    assert not is_claimed(folder)
+    assert is_claimed(folder) is False
     assert list_runs(tmp_path)[0].state == "killed"
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_where_the_lock_cannot_be_tried_a_growing_log_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recorded: bool
+) -> None:
+    folder = make_run(tmp_path / "a", state="running" if recorded else None)
+    (folder / ".lock").touch()
+
+    def refuse(lock: object, timeout: float) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("dora.runs.standing.FileLock.acquire", refuse)
+    assert is_claimed(folder) is None
+    assert list_runs(tmp_path)[0].state == "running"
+    os.utime(folder / "log.jsonl", (0, 0))
+    assert list_runs(tmp_path)[0].state == ("killed" if recorded else "stopped")
+
+
+def test_names_in_brackets_are_shown_as_they_are(run: Run, tmp_path: Path) -> None:
+    make_run(tmp_path / "runs" / "a[red]b")
+    status, out, err = run("runs")
+    assert (status, "a[red]b" in out) == (0, True), err
 
 
 def test_when_a_run_goes_on_its_beginning_stays(tmp_path: Path) -> None:
