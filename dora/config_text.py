@@ -88,7 +88,7 @@ def with_settings(config: RunConfig, settings: Sequence[str]) -> RunConfig:
     except cattrs.BaseValidationError as fault:
         raise _own_fault(fault) or ConfigError(
             f"--set {' '.join(settings)}: {_sentence(fault)}",
-            remedy="see the option's type in dora/config.py",
+            remedy="see the option's type in dora/config/",
         ) from None
 
 

@@ -42,6 +42,13 @@ def keep_newest(out: Path, step: int, *, keep: int, milestone: bool) -> None:
             path.unlink(missing_ok=True)
 
 
+def drop_later(out: Path, step: int) -> None:
+    """Drop the kept checkpoints of later steps, milestones too: the run has gone back."""
+    for path in kept_checkpoints(out):
+        if _step_of(path) > step:
+            path.unlink(missing_ok=True)
+
+
 def kept_checkpoints(out: Path) -> list[Path]:
     """Return the checkpoints that are kept in a run's folder, the latest first."""
     return sorted((out / KEPT_FOLDER).glob("*_*.pth"), key=_step_of, reverse=True)

@@ -31,7 +31,7 @@ from dora.train.distributed import (
 )
 from dora.train.looks import Look
 from dora.train.pauses import Say
-from dora.train.resuming import Resume, earlier_checkpoint, make_folder
+from dora.train.resuming import Resume, earlier_checkpoint, goes_back, make_folder
 from dora.train.run import Outcome, Report, say_on_stderr, train
 from dora.train.schedule import Schedules
 from dora.train.trainer import StepRecord, Trainer
@@ -95,6 +95,7 @@ def launch(
         clips = find_shard_clips(shards, config.clip)
         data = data_digest(shards)
         earlier = earlier_checkpoint(out, config, data=data, resume=resume)
+        back = goes_back(out, resume)  # asked before process 0 saves anything
         config = settled(config, clips, earlier=earlier.config if earlier is not None else None)
         order = clip_order(config, clips)
         schedules = Schedules.build(
@@ -142,6 +143,7 @@ def launch(
                 looks=looks,
                 say=say,
                 wandb=_wandb(out, config) if first else None,
+                goes_back=back,
             )
             ended.append(outcome)
         return outcome

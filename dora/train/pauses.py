@@ -8,7 +8,7 @@ import torch
 from dora.runs.files import CHECKPOINT_FILE
 from dora.train.checkpoint import save_checkpoint
 from dora.train.distributed import barrier, mean_over_ranks, rank
-from dora.train.keeping import keep_newest
+from dora.train.keeping import drop_later, keep_newest
 from dora.train.looks import Look
 from dora.train.records import Records
 from dora.train.trainer import Trainer
@@ -24,8 +24,8 @@ class Pauses:
         trainer: fresh, or restored.
         out: the run's folder.
         looks: what is looked at.
-        records: where it is written; None on all but process 0.
         say: told of new scores.
+        saved: whether the newest checkpoint is the trainer's own state.
     """
 
     def __init__(
@@ -34,12 +34,13 @@ class Pauses:
         out: Path,
         *,
         looks: Sequence[Look],
-        records: Records | None,
         say: Say,
+        saved: bool,
     ) -> None:
         self._trainer, self._out = trainer, out
-        self._looks, self._records, self._say = looks, records, say
-        self._saved = trainer.step if (out / CHECKPOINT_FILE).is_file() else -1
+        self._looks, self._say = looks, say
+        self._records: Records | None = None
+        self._saved = trainer.step if saved else -1
         save, schedules = trainer.config.save, trainer.schedules
         self._total = schedules.steps
         self._epoch = schedules.steps_per_epoch
@@ -47,8 +48,24 @@ class Pauses:
             1, save.every.steps(steps_per_epoch=self._epoch, total_steps=self._total)
         )
 
-    def begin(self) -> None:
-        """Do the looks that an end at this very step has left out, or that come before all."""
+    def go_back(self) -> None:
+        """Make the run's newest checkpoint that of its trainer, before anything else is changed.
+
+        Else a process that ends before its first save would leave the logs of one past and the
+        checkpoint of another.
+        """
+        self.save()
+        if rank() == 0:
+            drop_later(self._out, self._trainer.step)
+        barrier()
+
+    def begin(self, records: Records | None) -> None:
+        """Do the looks that an end at this very step has left out, or that come before all.
+
+        Args:
+            records: where what is seen is written; None on all but process 0.
+        """
+        self._records = records
         self._take_looks()
         barrier()
 

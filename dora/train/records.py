@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
+from PIL import Image
+
 from dora.errors import DoraError
 from dora.runs.files import BOARD_FOLDER, LOG_FILE, LOOKS_FILE, PICTURES_FOLDER
+from dora.runs.log_lines import Line, whole_lines
 from dora.train.board import EventFile
 from dora.train.looks import Seen
 from dora.train.wandb_log import WandbLog
@@ -27,20 +30,27 @@ class Records:
         wandb: told the same; None: nobody else.
 
     Raises:
-        DoraError: the folder cannot be written, or a log in it is damaged.
+        DoraError: the folder cannot be written, or a log or a picture in it is damaged.
         OSError: likewise while closing and adding.
     """
 
     def __init__(self, folder: Path, *, start_step: int, wandb: WandbLog | None = None) -> None:
         self._folder = folder
-        self._log = _continued(folder / LOG_FILE, before=start_step)
-        # A look comes before the step of its number: that of the first step is done.
-        self._looks = _continued(folder / LOOKS_FILE, before=start_step + 1)
-        lines = (folder / LOOKS_FILE).read_text(encoding="utf-8").splitlines()
-        self._seen: set[tuple[str, int]] = {
-            (line["look"], line["step"]) for line in map(json.loads, lines)
-        }
+        steps = _kept(folder / LOG_FILE, before=start_step)
+        # A look comes before the step of its number: that of the first step is done. A run that
+        # begins has seen nothing: what stands there is of another network.
+        looks = _kept(folder / LOOKS_FILE, before=start_step + 1 if start_step else 0)
+        self._seen = {(line["look"], line["step"]) for _, line in looks}
+        again = [line for _, line in looks if line["step"] == start_step]
+        pictures = self._pictures_of(start_step) if again else {}
+        self._log = _continued(folder / LOG_FILE, steps)
+        self._looks = _continued(folder / LOOKS_FILE, looks)
         self._board = EventFile(folder / BOARD_FOLDER, start_step=start_step)
+        # TensorBoard forgets what has the first step's number, and so what was seen before it.
+        for line in again:
+            self._board.add(start_step, {n: x for n, x in line.items() if isinstance(x, float)})
+        for name, (picture, png) in pictures.items():
+            self._board.add_picture(start_step, name, picture, png=png)
         self._wandb = wandb
 
     def add(self, step: int, figures: Mapping[str, float]) -> None:
@@ -83,6 +93,18 @@ class Records:
             if self._wandb is not None:
                 self._wandb.close()
 
+    def _pictures_of(self, step: int) -> dict[str, tuple[Image.Image, bytes]]:
+        """Return the pictures that were drawn before a step, and their files, by their names."""
+        found = {}
+        for path in sorted(self._folder.glob(f"{PICTURES_FOLDER}/*_{step:08d}.png")):
+            try:
+                png = path.read_bytes()
+                picture = Image.open(io.BytesIO(png))
+            except OSError as fault:
+                raise DoraError(f"{path} cannot be read ({fault})", remedy="remove it") from fault
+            found[path.stem.rpartition("_")[0]] = (picture, png)
+        return found
+
     def _picture_path(self, name: str, step: int) -> Path:
         return self._folder / PICTURES_FOLDER / f"{name}_{step:08d}.png"
 
@@ -97,30 +119,19 @@ def _finite(figures: Mapping[str, float]) -> dict[str, float | None]:
     return {name: x if math.isfinite(x) else None for name, x in figures.items()}
 
 
-def _continued(path: Path, *, before: int) -> TextIO:
-    """Return a log that goes on after its lines of steps before a step."""
-    kept = _lines_before(path, before)
+def _kept(path: Path, *, before: int) -> list[tuple[str, Line]]:
+    """Return the lines of a log of steps before a step."""
+    remedy = (
+        f"remove the line, or move {path.name} away, and give the same command again; the "
+        "checkpoint needs neither"
+    )
+    return [
+        (text, line) for text, line in whole_lines(path, remedy=remedy) if line["step"] < before
+    ]
+
+
+def _continued(path: Path, kept: list[tuple[str, Line]]) -> TextIO:
+    """Return a log that goes on after the lines that are kept."""
     with whole_file(path) as partial:
-        partial.write_text("".join(kept), encoding="utf-8")
+        partial.write_text("".join(text + "\n" for text, _ in kept), encoding="utf-8")
     return path.open("a", encoding="utf-8", buffering=1)
-
-
-def _lines_before(path: Path, step: int) -> list[str]:
-    """Return the whole lines of an earlier log that belong to steps before `step`."""
-    if not path.is_file():
-        return []
-    kept = []
-    lines = path.read_bytes().decode("utf-8", errors="replace").split("\n")
-    # A killed process may have left half a line at the end, else the last is empty.
-    for number, line in enumerate(lines[:-1], start=1):
-        try:
-            belongs = json.loads(line)["step"] < step
-        except (ValueError, TypeError, KeyError):
-            raise DoraError(
-                f"line {number} of {path} is no record of a step",
-                remedy=f"remove the line, or move {path.name} away, and give the same command "
-                "again; the checkpoint needs neither",
-            ) from None
-        if belongs:
-            kept.append(line + "\n")
-    return kept

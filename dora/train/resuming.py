@@ -73,6 +73,12 @@ def earlier_checkpoint(
     return found
 
 
+def goes_back(out: Path, resume: Resume) -> bool:
+    """Whether a run goes on from another checkpoint than its folder's newest."""
+    newest = out / CHECKPOINT_FILE
+    return isinstance(resume, Path) and not (newest.is_file() and newest.samefile(resume))
+
+
 def make_folder(out: Path, config: RunConfig) -> None:
     """Make a run's folder and write its configuration there, for people to read.
 

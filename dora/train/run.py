@@ -50,6 +50,7 @@ def train(
     looks: Sequence[Look] = (),
     say: Say = say_on_stderr,
     wandb: WandbLog | None = None,
+    goes_back: bool = False,
 ) -> Outcome:
     """Train on the batches to the end of the schedule or to a signal, saving at intervals.
 
@@ -64,12 +65,16 @@ def train(
         looks: what is looked at between steps.
         say: told of what is seen.
         wandb: told of everything, on process 0.
+        goes_back: whether the trainer was restored from another checkpoint than the newest.
     """
+    saved = (out / CHECKPOINT_FILE).is_file() and not goes_back
+    pauses = Pauses(trainer, out, looks=looks, say=say, saved=saved)
+    if goes_back:
+        pauses.go_back()
     records = Records(out, start_step=trainer.step, wandb=wandb) if rank() == 0 else None
-    pauses = Pauses(trainer, out, looks=looks, records=records, say=say)
     seconds: deque[float] = deque(maxlen=SPEED_STEPS)
     try:
-        pauses.begin()
+        pauses.begin(records)
         with stop_on_signal() as stop:
             steps = _until_stopped(batches, stop)
             for record in run_steps(trainer, steps, asked=lambda: stop.asked, due=pauses.due):
@@ -97,7 +102,7 @@ def train(
 def _until_stopped(batches: Iterable[Views], stop: Stop) -> Iterator[Views]:
     """Yield the batches; that none can be read any more is no fault where a stop was asked for.
 
-    A signal to the whole group of processes, as a scheduler sends it, also ends those that read.
+    A signal to every single process, as some schedulers send it, also ends those that read.
     """
     try:
         yield from batches

@@ -7,6 +7,7 @@ from typing import Any
 from PIL import Image
 
 from dora.errors import DoraError
+from dora.whole_file import whole_file
 
 _ID_FILE = "wandb_id"
 
@@ -20,7 +21,7 @@ class WandbLog:
         config: the tree of options.
 
     Raises:
-        DoraError: the package is missing, or it cannot begin.
+        DoraError: the package is missing, or it cannot begin, or the folder cannot be written.
     """
 
     def __init__(self, project: str, *, folder: Path, config: Mapping[str, Any]) -> None:
@@ -47,7 +48,8 @@ class WandbLog:
                 f"Weights & Biases does not take the run ({str(fault).strip().splitlines()[0]})",
                 remedy="see `wandb login`, or leave log.wandb out",
             ) from fault
-        known.write_text(self._run.id + "\n", encoding="utf-8")
+        with whole_file(known) as partial:
+            partial.write_text(self._run.id + "\n", encoding="utf-8")
 
     def add(
         self,

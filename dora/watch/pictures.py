@@ -3,16 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from dora.config import RunConfig
+from dora.config import ClipConfig, RunConfig
+from dora.data.description import find_shard_clips
 from dora.eval.loading import random_backbone
-from dora.train.distributed import rank
+from dora.train.distributed import place_from_torchrun, rank
 from dora.train.looks import Seen
 from dora.visualise.attention import attention_maps, attention_sheet
 from dora.visualise.network import Network
-from dora.visualise.shown_clip import ClipChoice, clip_of
+from dora.visualise.shown_clip import ClipChoice, ShownClip, clip_of
 from dora.visualise.tracks import track_objects, tracks_sheet
 from wtours.shards import ShardSet
 
@@ -22,7 +24,10 @@ MOST_FRAMES = 4
 
 
 class Pictures:
-    """Draws the first clip of the first videos, always the same ones, at the side of training.
+    """Draws the first clip of the first videos that have one, at the side of training.
+
+    They are always the same, and read once, by the process that draws: no full cache or lost
+    network can end a run in the middle for their sake.
 
     Args:
         sets: the shards that are trained on.
@@ -30,7 +35,8 @@ class Pictures:
         device: where to compute, in float32.
 
     Raises:
-        DoraError: a video has no clip.
+        DoraError: no video has a clip, or a picture cannot be decoded.
+        ShardError: a picture was altered, or cannot be fetched.
     """
 
     name = "pictures"
@@ -47,16 +53,15 @@ class Pictures:
             device=device,
         )
         shown = replace(config.clip, frames=min(config.clip.frames, MOST_FRAMES))
-        names = [record.name for each in sets for record in each.videos]
-        self._clips = [clip_of(sets, ClipChoice(video=name), shown) for name in names[:MOST_VIDEOS]]
+        self._clips = []
+        # Pictures come before processes join each other.
+        if place_from_torchrun().rank == 0:
+            self._clips = [_read(*video, shown) for video in _videos_with_clips(sets, config.clip)]
 
     def look(self, teacher: Mapping[str, Tensor]) -> Seen:
         """Return a sheet of objects, unless the method has none, and one of attention, a clip.
 
         Process 0 draws alone; the others have nothing to show.
-
-        Raises:
-            ShardError: a picture was altered.
         """
         if rank() > 0:
             return Seen()
@@ -70,3 +75,23 @@ class Pictures:
             maps = attention_maps(self._network, clip.pictures, side_px=side_px)
             pictures[f"attention_{clip.video}"] = attention_sheet(clip, maps, label=label)
         return Seen(pictures=pictures)
+
+
+def _videos_with_clips(sets: Sequence[ShardSet], clip: ClipConfig) -> list[tuple[ShardSet, str]]:
+    """Return the first videos of different names that are trained on, with their sets.
+
+    Raises:
+        DoraError: there is none.
+    """
+    clips = find_shard_clips(sets, clip)
+    found: dict[str, ShardSet] = {}
+    for entry in np.unique(clips.videos, return_index=True)[1]:
+        name = clips.names[clips.videos[entry]].video
+        found.setdefault(name, sets[clips.sets[entry]])
+    return [(shard_set, name) for name, shard_set in found.items()][:MOST_VIDEOS]
+
+
+def _read(shard_set: ShardSet, video: str, shown: ClipConfig) -> ShownClip:
+    """Return the first clip of a video with its pictures in memory."""
+    clip = clip_of([shard_set], ClipChoice(video=video), shown)
+    return replace(clip, pictures=list(clip.pictures))

@@ -19,7 +19,7 @@ from dora.config_text import with_settings
 from dora.errors import DoraError
 from dora.eval.computing import Computing
 from dora.eval.knn import evaluate_knn
-from dora.eval.loading import open_network
+from dora.eval.loading import open_network, random_backbone
 from dora.train.launch import launch
 from dora.train.looks import Look
 from dora.watch.pictures import Pictures
@@ -114,6 +114,21 @@ def test_a_run_stopped_where_a_look_is_due_looks_when_it_goes_on(
     assert [line["step"] for line in looked(tmp_path / "stopped")] == [0, 0]
     run(config, shards, tmp_path / "stopped", classes=classes)
     assert looked(tmp_path / "stopped") == looked(tmp_path / "unbroken")
+
+
+def test_videos_too_short_for_a_clip_are_passed_over_and_pictures_are_read_once(
+    tmp_path: Path,
+) -> None:
+    """The first of four videos has a single frame; the tars are gone when a look is taken."""
+    for name, frames in (("a", 1), ("b", 6), ("c", 6), ("d", 6)):
+        make_shard_set(tmp_path / name, frames=frames)
+    looks = Pictures(open_shards(tmp_path), tiny_run(), device=CPU)
+    for tar in tmp_path.glob("*/*.tar"):
+        tar.unlink()
+    teacher = random_backbone(tiny_run().model, seed=1).state_dict()
+    assert set(looks.look(teacher).pictures) == {
+        f"{kind}_{video}" for kind in ("objects", "attention") for video in ("b", "c")
+    }
 
 
 def test_a_probe_without_classes_is_named_before_training(tmp_path: Path) -> None:
