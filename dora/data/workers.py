@@ -35,12 +35,22 @@ def start_server() -> None:
 
 
 def start_worker(_number: int) -> None:
-    """Leave Ctrl-C to the main process, whose end ends the workers.
+    """Leave signals to the main process, whose end ends the workers.
+
+    A scheduler's SIGTERM to the whole group of processes is to let the step in hand finish, for
+    which clips are still read: workers have groups of their own.
 
     DataLoader's workers look for their parent, which is the fork server, and the server lives as
     long as they do: when the main process is killed, both would stay for ever.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
+        # What came while this process was still in the group is forgotten; from now on, SIGTERM is
+        # the data loader's own way to end a worker.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     sys.excepthook = _report
     Thread(target=_end_with_main_process, daemon=True).start()
 
@@ -67,18 +77,19 @@ def interrupts_held() -> Iterator[None]:
 
     They inherit the mask of this thread; were this process to end sooner, it would take away what
     a worker is about to inherit. The signal may reach another thread, whose mask is its own, hence
-    the handler; it is raised again when they have started. SIGUSR1 they are never to see: a
-    scheduler that sends it to all processes means this one, and the library's own would die of it.
+    the handler; it is raised again when they have started. SIGUSR1 and SIGTERM they are never to
+    see: a scheduler that sends them to the whole group means this process, and the fork server,
+    with which all workers end, would die of them.
     """
     if not hasattr(signal, "pthread_sigmask") or current_thread() is not main_thread():
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
-    # Started now, because it would lift the mask of SIGINT if it were started under it.
+    # Started now, because it would lift the mask of both signals if it were started under it.
     resource_tracker.ensure_running()
     held: list[int] = []
     handler = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:

@@ -55,13 +55,13 @@ class Run:
         self.assert_gone()  # who is left would keep stderr open
         return status, self.process.communicate()[1]
 
-    def processes(self) -> list[str]:
-        """Return the commands of the run's processes that are still there."""
-        found = []
+    def processes(self) -> dict[int, str]:
+        """Return the commands of the run's processes that are still there, by their numbers."""
+        found = {}
         for entry in PROC.glob("[0-9]*"):
             try:
                 if f"\0{self.mark}\0".encode() in b"\0" + (entry / "environ").read_bytes():
-                    found.append((entry / "cmdline").read_text().replace("\0", " "))
+                    found[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ")
             except OSError:
                 continue  # ended, or another user's
         return found
@@ -102,9 +102,12 @@ def test_interrupted_while_starting(shards: Path, tmp_path: Path) -> None:
 
 @needs_proc
 def test_ended_with_its_group_while_running(shards: Path, tmp_path: Path) -> None:
+    """Of SIGTERM those that read would die, were they still of the group: see `reading`."""
     run = Run(shards, tmp_path)
     run.wait_for_steps(3)
-    assert_stopped(run, signal.SIGUSR1, group=True)
+    reading = [pid for pid in run.processes() if os.getpgid(pid) == pid != run.process.pid]
+    assert len(reading) == 2
+    assert_stopped(run, signal.SIGTERM, group=True)
     assert len(read_log(tmp_path)) == load_checkpoint(tmp_path / "checkpoint.pth").step >= 3
 
 
