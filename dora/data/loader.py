@@ -160,10 +160,11 @@ class ClipLoader:
                     raise result.error()
                 yield result
         except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as fault:
-            # Tensors apart come through a socket of the worker, which may be gone as well.
-            if isinstance(fault, RuntimeError) and "DataLoader worker" not in str(fault):
+            # Tensors apart come through a socket of the worker, which may be gone as well. What
+            # ends the places, such as a lost network, happens in this process.
+            if places.failed or not self.workers:
                 raise
-            if not self.workers:
+            if isinstance(fault, RuntimeError) and "DataLoader worker" not in str(fault):
                 raise
             raise DoraError(
                 "a process that reads clips was ended from outside",

@@ -9,6 +9,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -58,6 +59,8 @@ class StagedPlaces:
         self._ready: deque[ClipPlace] = deque()
         self._given: deque[tuple[RemoteTar, ...]] = deque()
         self._held: dict[RemoteTar, tuple[Held, int]] = {}
+        self.failed = False
+        """Whether a fault has ended the places; a data loader hands it on beside its own."""
 
     def __iter__(self) -> Iterator[ClipPlace]:
         while True:
@@ -73,7 +76,8 @@ class StagedPlaces:
         """
         if self._cache is None:
             return
-        self._look_ahead()
+        with self._noted():
+            self._look_ahead()
         first = {tar for _, tars in list(self._window)[:clips] for tar in tars}
         if not self._told or all(tar.path.exists() for tar in first):
             while len(self._ready) < clips and self._stage_next():
@@ -108,6 +112,18 @@ class StagedPlaces:
 
     def _stage_next(self) -> bool:
         """Make one more clip ready; False where there is none, or not before others are read."""
+        with self._noted():
+            return self._stage()
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception:
+            self.failed = True
+            raise
+
+    def _stage(self) -> bool:
         if self._cache is None:
             place = next(self._places, None)
             if place is not None:

@@ -25,17 +25,25 @@ def teacher_probabilities(teacher: Tensor, centre_P: Tensor, *, temperature: flo
         return torch.softmax((teacher.to(exact) - centre_P) / temperature, dim=-1)
 
 
-def dino_loss(student_XMP: Tensor, targets_UMP: Tensor, *, student_temperature: float) -> Tensor:
+def dino_loss(
+    student_XMP: Tensor,
+    targets_UMP: Tensor,
+    *,
+    student_temperature: float,
+    globals_seen: bool = True,
+) -> Tensor:
     """Return the mean cross-entropy over pairs of different views (DINO, Eq. 3), a scalar.
 
     Args:
         student_XMP: logits of all views of M images, the U global ones first.
         targets_UMP: see `teacher_probabilities`; of the global views.
         student_temperature: 0.1 as published.
+        globals_seen: whether the student's views begin with the global ones; else all are others.
     """
     views, globals_ = len(student_XMP), len(targets_UMP)
-    weight = 1 / (globals_ * (views - 1))
-    weights_XU = [[weight * (x != u) for u in range(globals_)] for x in range(views)]
+    pairs_XU = [[not globals_seen or x != u for u in range(globals_)] for x in range(views)]
+    weight = 1 / sum(map(sum, pairs_XU))
+    weights_XU = [[weight * pair for pair in row] for row in pairs_XU]
     return weighted_cross_entropy(
         student_XMP, targets_UMP, weights_XU, temperature=student_temperature
     )

@@ -47,6 +47,8 @@ def student_loss(
 ) -> Tensor:
     """Return the loss of some clips, a mean over them, with gradients to the student.
 
+    A single global view is compared with the local crops alone, and the student does not see it.
+
     Args:
         student: in training.
         lesson: of the clips.
@@ -54,10 +56,12 @@ def student_loss(
         model: for stochastic depth.
         seed: the run's.
     """
+    views = lesson.views
+    globals_seen = len(views.global_views) > 1
     logits_XBTP = see(
         student,
-        [lesson.views.global_views, lesson.views.local_crops],
-        lesson.views.positions.tolist(),
+        [views.global_views, views.local_crops] if globals_seen else [views.local_crops],
+        views.positions.tolist(),
         seed=seed,
         model=model,
     )
@@ -65,4 +69,5 @@ def student_loss(
         logits_XBTP.flatten(1, 2),
         lesson.targets.flatten(1, 2),
         student_temperature=config.student_temperature,
+        globals_seen=globals_seen,
     )

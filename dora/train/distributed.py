@@ -65,6 +65,11 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise DoraError(f"no device is called {name!r}", remedy="use auto, cpu or cuda") from None
+    if device.type not in ("cpu", "cuda"):
+        raise DoraError(
+            f"--device {name} was asked for, but nothing here computes on {device.type}",
+            remedy="use auto, cpu or cuda",
+        )
     if device.type == "cuda":
         if not torch.cuda.is_available():
             raise DoraError(
@@ -73,8 +78,22 @@ def choose_device(name: str) -> torch.device:
             )
         if ":" not in name:
             device = torch.device("cuda", place_from_torchrun().local_rank)
+        _require_gpu(device.index, asked=name)
         torch.cuda.set_device(device)
     return device
+
+
+def _require_gpu(index: int, *, asked: str) -> None:
+    count = torch.cuda.device_count()
+    if index < count:
+        return
+    numbers = "cuda:0 alone" if count == 1 else f"cuda:0 to cuda:{count - 1}"
+    if ":" in asked:
+        raise DoraError(f"there is no {asked}: torch sees {numbers}", remedy="name one of these")
+    raise DoraError(
+        f"process {index} of this machine has no GPU of its own: torch sees {numbers}",
+        remedy=f"start as many processes as there are GPUs (torchrun --nproc-per-node {count})",
+    )
 
 
 @contextmanager

@@ -7,6 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +20,7 @@ from dora.config import AugmentConfig, ClipConfig, ViewConfig
 from dora.data.description import find_shard_clips
 from dora.data.hand_over import SHARED_MEMORY
 from dora.data.loader import ClipLoader, clip_bytes
+from dora.data.places import ClipPlace
 from dora.data.stream import ClipOrder
 from dora.data.views import Views
 from dora.errors import DoraError
@@ -184,6 +188,22 @@ def test_killed_worker_is_reported(walks: Path) -> None:
             pass
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_fault_of_the_places_is_not_taken_for_the_end_of_a_reader(
+    walks: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    """A network that is lost while a tar is fetched, in the main process."""
+    whole = ClipLoader._places
+
+    def lost(loader: ClipLoader) -> Iterator[ClipPlace]:
+        yield from islice(whole(loader), 40)
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    monkeypatch.setattr(ClipLoader, "_places", lost)
+    with pytest.raises(ConnectionResetError, match="by peer"):
+        list(open_loader(walks, workers=workers))
+
+
 def test_workers_end_with_the_iteration(walks: Path) -> None:
     """Left in the middle, or read to the end."""
     batches = iter(open_loader(walks, workers=2))
@@ -266,6 +286,7 @@ def test_another_process_goes_on_with_the_same_batches(
     assert output.split()[1:] == [digest(views) for views in unbroken[4:]]
 
 
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are counted in /proc")
 @pytest.mark.slow  # twice the imports of torch; test_signals tries the same with `dora train`
 @pytest.mark.parametrize("moment", ["starting", "running"])
 def test_interrupt_ends_all_processes_without_a_word(
@@ -282,17 +303,25 @@ def test_interrupt_ends_all_processes_without_a_word(
     assert output.endswith("interrupted\n")
     assert faults == ""
     assert program.returncode == 0
-    assert_group_ends(program.pid, within_s=10)
+    assert_session_ends(program.pid, within_s=10)
 
 
-def assert_group_ends(group: int, *, within_s: float) -> None:
+def session_processes(session: int) -> list[int]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(ProcessLookupError):
+            if os.getsid(int(entry.name)) == session:
+                found.append(int(entry.name))
+    return found
+
+
+def assert_session_ends(session: int, *, within_s: float) -> None:
+    """Workers have groups of their own, and the session of the program."""
     for _ in range(round(within_s * 10)):
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
+        if not session_processes(session):
             return
         time.sleep(0.1)
-    raise AssertionError(f"processes of group {group} go on")
+    raise AssertionError(f"processes of session {session} go on")
 
 
 @pytest.mark.gpu

@@ -6,6 +6,7 @@ from dora.errors import DoraError
 from dora.train.distributed import (
     Place,
     barrier,
+    choose_device,
     mean_over_ranks,
     place_from_torchrun,
     process_group,
@@ -41,3 +42,21 @@ def test_half_an_environment_of_torchrun_is_a_clear_error(
         monkeypatch.setenv(name, value)
     with pytest.raises(DoraError, match="where torchrun sets RANK, WORLD_SIZE, LOCAL_RANK"):
         place_from_torchrun()
+
+
+def test_a_device_that_is_not_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("meta", "mps"):
+        with pytest.raises(DoraError, match=f"nothing here computes on {name}; use auto"):
+            choose_device(name)
+    chosen: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    with pytest.raises(DoraError, match="there is no cuda:2: torch sees cuda:0 to cuda:1"):
+        choose_device("cuda:2")
+    assert choose_device("cuda:1") == torch.device("cuda", 1)
+    for name, value in (("RANK", "6"), ("WORLD_SIZE", "8"), ("LOCAL_RANK", "2")):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(DoraError, match=r"process 2 of this machine .*--nproc-per-node 2"):
+        choose_device("auto")
+    assert chosen == [torch.device("cuda", 1)]
