@@ -29,9 +29,9 @@ def released() -> RunConfig:
     One global view, binary masks above the mean of the batch, local crop 0 unused, the frame sum
     carried from object to object, AdamW. 128 clips a step are 8 processes of 16.
 
-    `torchrun --nproc-per-node 8 -m dora train --preset released --shards SHARDS`. Cost: 1 TFLOP a
-    clip, 20 EFLOP, 55 GPU hours at 100 TFLOP/s (computed). The loss is larger than that of `dora`
-    by the weights of the carried sum: it begins near 1.089 log 65536 = 12.1.
+    `torchrun --nproc-per-node 8 -m dora train --preset released --shards SHARDS`. Cost: 0.94
+    TFLOP a clip, 19 EFLOP, 52 GPU hours at 100 TFLOP/s (computed). The loss is larger than that of
+    `dora` by the weights of the carried sum: it begins near 1.089 log 65536 = 12.1.
     """
     return RunConfig(preset="released")
 
@@ -66,7 +66,7 @@ def paper() -> RunConfig:
     and colours per frame).
 
     `torchrun --nproc-per-node 8 -m dora train --preset paper --shards SHARDS`. Cost: 1.6 TFLOP a
-    clip, 32 EFLOP, 90 GPU hours at 100 TFLOP/s (computed). Expect little: with the usual trust
+    clip, 32 EFLOP, 89 GPU hours at 100 TFLOP/s (computed). Expect little: with the usual trust
     coefficient of 0.001, LARS at 5e-4 moves weights by a few per cent in the whole run. The same
     text with an optimiser that can train it is `--preset paper --recipe adamw`. Its loss is a sum:
     it begins near 18 log 65536 = 200.

@@ -62,6 +62,11 @@ class RunConfig:
             f"compute.accumulate is {self.compute.accumulate}",
             "set compute.accumulate to 1, or head.batch_norm to false",
         )
+        require(
+            not self.compute.compile or self.compute.student_tokens == "all",
+            "compute.compile makes a program for each number of visible patches",
+            "set compute.compile to false, or compute.student_tokens to all",
+        )
         for px in (self.augment.global_views[0].px, self.augment.local_view.px):
             require(
                 px % self.model.patch_px == 0,

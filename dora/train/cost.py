@@ -41,16 +41,37 @@ def _span(time_s: float) -> str:
 
 
 def clip_flop(config: RunConfig) -> float:
-    """Return the operations of one clip: teacher forwards, student forwards and backwards."""
+    """Return the operations of one clip: teacher forwards, student forwards and backwards.
+
+    A student that reads visible patches alone is counted as if it read all: how many are hidden
+    depends on what is found.
+    """
+    model, head, px = config.model, config.head, config.augment.global_views[0].px
+    frames, views = config.clip.frames, len(config.augment.global_views)
+    # All rows of the last block are those of first frames, for the tracker; DINO has none.
+    whole = views if config.method == "dora" else 0
+    teacher = whole * image_flop(model, px=px, whole=True)
+    teacher += (views * frames - whole) * image_flop(model, px=px)
+    teacher += views * frames * head_flop(model, head)
+    return teacher + frames * _student_flop(config)
+
+
+def _student_flop(config: RunConfig) -> float:
+    """Return the operations of what the student sees of one frame, forwards and backwards."""
     augment, model, head = config.augment, config.model, config.head
-    frames, views = config.clip.frames, len(augment.global_views)
-    large_px, small_px = augment.global_views[0].px, augment.local_view.px
-    large = views * frames * (config.tracker.objects if config.method == "dora" else 1)
-    small = augment.local_crops * frames
-    teacher = views * frames * (image_flop(model, px=large_px, whole=True) + head_flop(model, head))
-    student = large * image_flop(model, px=large_px) + small * image_flop(model, px=small_px)
-    student += (large + small) * head_flop(model, head)
-    return teacher + 3 * student
+    views, local = len(augment.global_views), augment.local_crops
+    if config.method == "dora":
+        large, small = views * config.tracker.objects, local - config.loss.skip_first_crop
+    else:
+        large, small = (views if views > 1 else 0), local
+    flop = 3.0 * (large + small) * head_flop(model, head)
+    for images, px in ((large, augment.global_views[0].px), (small, augment.local_view.px)):
+        embedding = _embedding_flop(model, px=px)
+        blocks = image_flop(model, px=px) - embedding
+        flop += images * (2 * embedding + 3 * blocks)  # nobody needs the gradient of a picture
+        if config.compute.checkpoint:
+            flop += images * (blocks - _last_products_flop(model, px=px))
+    return flop
 
 
 def image_flop(model: ModelConfig, *, px: int, whole: bool = False) -> float:
@@ -63,9 +84,22 @@ def image_flop(model: ModelConfig, *, px: int, whole: bool = False) -> float:
     """
     patches = (px // model.patch_px) ** 2
     tokens, width = patches + 1, model.width
-    embedding = 2 * patches * 3 * model.patch_px**2 * width
     blocks = (model.depth - 1) * _block_flop(tokens, tokens, width)
-    return embedding + blocks + _block_flop(tokens if whole else 1, tokens, width)
+    last = _block_flop(tokens if whole else 1, tokens, width)
+    return _embedding_flop(model, px=px) + blocks + last
+
+
+def _last_products_flop(model: ModelConfig, *, px: int) -> float:
+    """Return the operations of every block's last product, which is not computed again.
+
+    Torch computes a block again as far as a gradient needs a result, and none needs the last.
+    """
+    tokens = (px // model.patch_px) ** 2 + 1
+    return 2.0 * ((model.depth - 1) * tokens + 1) * 4 * model.width**2
+
+
+def _embedding_flop(model: ModelConfig, *, px: int) -> float:
+    return 2 * (px // model.patch_px) ** 2 * 3 * model.patch_px**2 * model.width
 
 
 def _block_flop(rows: int, tokens: int, width: int) -> float:

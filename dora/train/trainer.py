@@ -27,7 +27,6 @@ from dora.train.optimizer import (
 )
 from dora.train.schedule import Schedules
 
-
 LOWEST_SCALE = 2.0**-10
 """Of fp16 losses; it begins at 2^16 and halves at every step whose gradients overflow."""
 

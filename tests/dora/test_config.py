@@ -260,3 +260,9 @@ def test_a_value_without_sense_or_of_another_type_is_refused(setting: str) -> No
         base(setting)
     if setting in OF_ANOTHER_TYPE:
         assert setting.partition("=")[0] in caught.value.message
+
+
+def test_visible_patches_are_not_compiled() -> None:
+    """Their number differs from step to step, and a program is made for each."""
+    with pytest.raises(ConfigError, match="a program for each number of visible patches"):
+        base("compute.compile=true", "compute.student_tokens=visible")
