@@ -95,7 +95,7 @@ class Records:
 
     def _pictures_of(self, step: int) -> dict[str, tuple[Image.Image, bytes]]:
         """Return the pictures that were drawn before a step, and their files, by their names."""
-        found = {}
+        found: dict[str, tuple[Image.Image, bytes]] = {}
         for path in sorted(self._folder.glob(f"{PICTURES_FOLDER}/*_{step:08d}.png")):
             try:
                 png = path.read_bytes()

@@ -284,6 +284,21 @@ def test_visible_tokens_are_all_tokens_where_masks_hide_nothing(tokens: str) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("checkpoint", [False, True])
+def test_a_backbone_compiles_to_one_graph(checkpoint: bool) -> None:
+    """The teacher's, which returns a dataclass, and the student's."""
+    pair = trainer_of(config_of("dora", f"compute.checkpoint={checkpoint}".lower())).pair
+    images = torch.randn(6, 3, 32, 32)
+    with torch.no_grad():
+        teacher = torch._dynamo.explain(pair.teacher.backbone)(images, want_tokens=True, frames=3)
+    torch._dynamo.reset()
+    student = torch._dynamo.explain(pair.student.backbone)(images)
+    torch._dynamo.reset()
+    for found in (teacher, student):
+        assert (found.graph_count, found.break_reasons) == (1, [])
+
+
+@pytest.mark.slow
 def test_a_compiled_step_equals_one_that_is_not() -> None:
     from torch._inductor.cpp_builder import get_cpp_compiler
     from torch._inductor.exc import InvalidCxxCompiler
