@@ -121,6 +121,15 @@ def test_folder_of_separable_classes_is_solved_and_the_record_says_all(
     assert "100.0" in console.export_text()
 
 
+def test_without_the_papers_k_it_is_said_which_one_stands_beside_its_number(
+    colours: Path,
+) -> None:
+    result = score(colours, ks=(1, 5))
+    assert "what stands beside its number is k = 5" in result.notes[-1]
+    assert result.measured == {"k-NN": 100 * result.scores[1].top1}
+    assert not any("beside" in note for note in score(colours, ks=(5, 20)).notes)
+
+
 def test_picture_side_is_the_native_one_unless_given(colours: Path) -> None:
     assert score(colours, ks=(1,)).image_px == 32
     assert score(colours, ks=(1,), image_px=48).image_px == 48
