@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from dora.errors import DoraError
 from dora.finetune.network import Classifier
+from dora.finetune.recipe import Recipe
 from dora.model.safe_load import read_file
 from dora.train.distributed import mean_over_ranks, rank
 from dora.whole_file import whole_file
@@ -92,6 +93,22 @@ class StateFile:
                 remedy="remove the file; the fine-tuning begins anew",
             ) from fault
         return progress
+
+    def require_scored(self, progress: Progress, recipe: Recipe) -> None:
+        """Refuse a state whose run left out scorings that the recipe asks for.
+
+        Raises:
+            DoraError: it did; networks of epochs gone by are not kept.
+        """
+        known = {epoch for epoch, _, _ in progress.scored}
+        for epoch in range(1, progress.epoch + 1):
+            if recipe.scored_after(epoch) and epoch not in known:
+                raise DoraError(
+                    f"{self.path} has no score after epoch {epoch}, which scoring every "
+                    f"{recipe.score_every} epochs asks for",
+                    remedy="give --score-every as when it began, or a multiple of it; "
+                    "or remove the file, and the fine-tuning begins anew",
+                )
 
 
 def require_same_progress(progress: Progress, *, device: torch.device) -> None:

@@ -58,6 +58,8 @@ def train(
     found = None if state is None else state.load(network, optimizer)
     progress = found or Progress()
     require_same_progress(progress, device=computing.device)
+    if state is not None:
+        state.require_scored(progress, recipe)
     if progress.epoch == recipe.epochs:
         return progress
     share = Share(
@@ -108,9 +110,9 @@ def _go_on(
                 progress.seconds = clock.spent()
                 state.save(progress, network, stepper.optimizer)
         progress.losses.append(progress.loss_sum / order.steps)
-        if (epoch + 1) % recipe.score_every == 0 or epoch + 1 == recipe.epochs:
+        if recipe.scored_after(epoch + 1):
             top1, top5 = score(
-                network, data.test, frozen=frozen, image_px=recipe.image_px, computing=computing
+                network, data.test, frozen=frozen, recipe=recipe, computing=computing
             )
             progress.scored.append((epoch + 1, top1, top5))
         progress.epoch, progress.step, progress.loss_sum = epoch + 1, 0, 0.0
