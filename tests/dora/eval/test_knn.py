@@ -181,8 +181,9 @@ def test_record_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         write_record(tmp_path / "file" / "knn.json", {})
 
 
+@pytest.mark.slow
 def test_neighbours_agree_with_scikit_learn() -> None:
-    """An independent judge: weighted votes of the k nearest by cosine distance."""
+    """An independent judge, slow to import: weighted votes of the k nearest by cosine distance."""
     neighbors = pytest.importorskip("sklearn.neighbors", reason="scikit-learn is not installed")
     generator = torch.Generator().manual_seed(4)
     train, train_labels = clustered(generator, pictures=300, classes=5)

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -229,6 +230,7 @@ def test_heads_agree_with_scikit_learns_logistic_regression() -> None:
 
 SCRIPT = """
 import sys
+import time
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
@@ -274,6 +276,7 @@ def test_probe_killed_without_warning_goes_on_with_equal_bits(tmp_path: Path) ->
     process = subprocess.Popen(command)
     while not list((tmp_path / "kept").glob("linear-*.pth")):
         assert process.poll() is None
+        time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "0.txt").exists()
