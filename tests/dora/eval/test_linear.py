@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dora.errors import DoraError
-from dora.eval import linear_training
+from dora.eval import kept_training
 from dora.eval.computing import Computing, Meter
 from dora.eval.linear import LinearResult, evaluate_linear
 from dora.eval.linear_heads import HeadBank
@@ -118,7 +118,7 @@ def test_probe_stopped_at_any_step_goes_on_with_equal_bits(
 ) -> None:
     settings = replace(TINY_PROBE, epochs=2, frozen_crops=frozen_crops)
     expected = probe(colours, settings).heads
-    monkeypatch.setattr(linear_training, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(kept_training, "SAVE_EVERY_S", 0.0)
     step = HeadBank.step
     for stop in range(6):
         left = [stop]
@@ -234,11 +234,11 @@ import time
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from dora.eval import linear_training
+from dora.eval import kept_training
 from dora.train.distributed import process_group, rank
 from tests.dora.eval.test_linear import COMPUTING, TINY_PROBE, probe
 from dataclasses import replace
-linear_training.SAVE_EVERY_S = 0.0
+kept_training.SAVE_EVERY_S = 0.0
 folder, epochs = Path(sys.argv[1]), int(sys.argv[2])
 with process_group(torch.device("cpu")):
     result = probe(folder / "colours", replace(TINY_PROBE, epochs=epochs),

@@ -15,12 +15,12 @@ import torch
 
 import dora.cli
 from dora.errors import DoraError
+from dora.eval import kept_training
 from dora.eval.computing import Computing, Meter, Precision
 from dora.eval.loading import open_network
 from dora.eval.networks import DinoNetwork
 from dora.eval.paper_numbers import closest_row
 from dora.eval.records import make_record, write_record
-from dora.finetune import telling
 from dora.finetune.crops import Group
 from dora.finetune.datasets import open_dataset
 from dora.finetune.finetune import (
@@ -37,8 +37,8 @@ from dora.finetune.recipe import Recipe, short_recipe
 from dora.finetune.schedule import learning_rates
 from dora.finetune.scoring import score
 from dora.finetune.training import Stepper
-from tests.dora.eval.tiny_datasets import write_cifar10
 from tests.dora.eval.tiny_networks import tiny_network, write_colours
+from tests.dora.finetune.tiny_datasets import write_cifar10
 
 TINY_RECIPE = replace(
     short_recipe(),
@@ -154,7 +154,7 @@ def test_run_stopped_at_any_step_goes_on_with_equal_bits(
     colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = came_to(tune(colours))
-    monkeypatch.setattr(telling, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(kept_training, "SAVE_EVERY_S", 0.0)
     step = Stepper.step
     for stop in range(4):
         left = [stop]
@@ -330,13 +330,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 import torch
-from dora.finetune import telling
+from dora.eval import kept_training
 from dora.train.distributed import process_group, rank
-from tests.dora.eval.test_finetune import COMPUTING, TINY_RECIPE, tune
+from tests.dora.finetune.test_finetune import COMPUTING, TINY_RECIPE, tune
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    telling.SAVE_EVERY_S = 0.0
+    kept_training.SAVE_EVERY_S = 0.0
     folder, epochs, readers = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     with process_group(torch.device("cpu")):
         result = tune(folder / "colours", replace(TINY_RECIPE, epochs=epochs),

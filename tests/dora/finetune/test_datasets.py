@@ -15,7 +15,8 @@ from dora.eval.pictures import read_picture
 from dora.finetune.datasets import ClassificationData, open_dataset
 from dora.finetune.pictures import open_source, scored_crop
 from dora.finetune.recipe import TestResize
-from tests.dora.eval.tiny_datasets import (
+from tests.dora.eval.tiny_networks import write_colours
+from tests.dora.finetune.tiny_datasets import (
     annotations,
     coloured,
     write_cars,
@@ -25,7 +26,6 @@ from tests.dora.eval.tiny_datasets import (
     write_inaturalist,
     write_whole_cars,
 )
-from tests.dora.eval.tiny_networks import write_colours
 
 
 def assert_colours(data: ClassificationData, *, first: int) -> None:
