@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from rich.box import HORIZONTALS
 from rich.console import Console
 from rich.table import Table
 
@@ -20,7 +21,8 @@ def recipes(*, preset: str = "dora") -> None:
 
     base = named_preset(preset)
     before = _options(base)
-    table = Table("recipe", "in the paper", "what it is", f"changes in {preset}")
+    table = Table("recipe", "in the paper", "what it is", box=HORIZONTALS)
+    table.add_column(f"changes in {preset}", no_wrap=True)
     for recipe in RECIPES:
         after = _options(recipe.change(base))
         changes = [f"{name}={_short(after[name])}" for name in after if after[name] != before[name]]
