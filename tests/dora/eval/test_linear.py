@@ -212,8 +212,9 @@ def test_corrupt_training_picture_is_named(tmp_path: Path) -> None:
         probe(tmp_path)
 
 
+@pytest.mark.slow
 def test_heads_agree_with_scikit_learns_logistic_regression() -> None:
-    """An independent judge on overlapping classes: the same minimum, found by another road."""
+    """An independent judge, slow to import, on overlapping classes: the same minimum."""
     models = pytest.importorskip("sklearn.linear_model")
     generator = torch.Generator().manual_seed(0)
     centres = torch.randn(4, 8, generator=generator)
@@ -230,7 +231,6 @@ def test_heads_agree_with_scikit_learns_logistic_regression() -> None:
 
 SCRIPT = """
 import sys
-import time
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
