@@ -10,7 +10,7 @@ from dora.commands.places import EVALUATIONS
 def finetune(
     *,
     weights: str,
-    dataset: Literal["cifar10", "cifar100", "flowers102", "cars", "inat18", "imagenet"],
+    dataset: Literal["cifar10", "cifar100", "flowers102", "cars", "inat18", "inat19", "imagenet"],
     data: Path,
     preset: Literal["paper", "short"] = "paper",
     epochs: int | None = None,

@@ -7,6 +7,7 @@ The semi-supervised task, by DINO's protocol (`video_masks.py`), scored as the p
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cattrs
 from PIL import Image
@@ -34,7 +35,7 @@ from dora.eval.video_masks import (
 )
 
 _NAMED = "named"
-_VERSION = 1
+VERSION = 1
 """Of what is computed: with another one nothing that was kept is taken."""
 
 
@@ -105,10 +106,13 @@ def evaluate_davis(
     scores = []
     for sequence in own:
         files = sequence.frames + sequence.annotations
-        done = kept.find(
-            sequence.name, files, outputs=_outputs(sequence, masks=masks, pictures=pictures)
+        score = kept.find(
+            sequence.name,
+            files,
+            _read_score,
+            outputs=_outputs(sequence, masks=masks, pictures=pictures),
         )
-        if done is None:
+        if score is None:
             score = _evaluate_sequence(
                 evaluated,
                 sequence,
@@ -120,7 +124,6 @@ def evaluate_davis(
             )
             kept.keep(sequence.name, files, asdict(score))
         else:
-            score = cattrs.structure(done, SequenceScore)
             count(len(sequence.frames))
         scores.append(score)
     joined = join_shares(scores)
@@ -140,6 +143,10 @@ def evaluate_davis(
         deviation=used_deviation(evaluated.network),
         notes=_notes(sequences, joined, named=bool(names)),
     )
+
+
+def _read_score(kept: dict[str, Any]) -> SequenceScore:
+    return cattrs.structure(kept, SequenceScore)
 
 
 def _evaluate_sequence(
@@ -207,7 +214,7 @@ def _kept_parts(
         None if computing.cache is None else computing.cache / "davis",
         root=root,
         belongs_to={
-            "version": _VERSION,
+            "version": VERSION,
             "network": evaluated.sha256,
             "settings": asdict(config),
             "precision": computing.precision,

@@ -40,7 +40,7 @@ HIT_FROM = 0.5
 IMAGE_PX = 480
 """Side of the squares for attention masks, that of DINO's script; the paper does not say."""
 BEST = "best"
-_VERSION = 1
+VERSION = 1
 """Of what is measured: with another one nothing that was kept is taken."""
 _NONE = "none"
 
@@ -207,7 +207,7 @@ def _kept_parts(
         None if computing.cache is None else computing.cache / "discovery",
         root=images.folder,
         belongs_to={
-            "version": _VERSION,
+            "version": VERSION,
             "network": evaluated.sha256,
             "precision": computing.precision,
             "list": [images.kind, images.split],

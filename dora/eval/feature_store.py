@@ -127,13 +127,19 @@ def hash_files(paths: Sequence[Path], *, root: Path) -> str:
     """Return the SHA-256 of names below the root, sizes and times of change.
 
     Raises:
-        DoraError: a file is gone.
+        DoraError: a file is gone, or what a link leads to.
     """
     digest = hashlib.sha256()
     for path in paths:
         try:
             found = path.stat()
         except OSError as fault:
+            if path.is_symlink():
+                raise DoraError(
+                    f"{path} is a link to {path.readlink()}, which cannot be read "
+                    f"({fault.strerror})",
+                    remedy="put back what it leads to, or remove the link",
+                ) from fault
             raise DoraError(
                 f"{path} cannot be read ({fault.strerror})", remedy="give the same command again"
             ) from fault

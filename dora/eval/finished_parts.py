@@ -2,13 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import cattrs
 
 from dora.errors import DoraError
 from dora.eval.feature_store import hash_files
 from dora.whole_file import whole_file
+
+Kept = TypeVar("Kept")
 
 
 class FinishedParts:
@@ -28,17 +32,23 @@ class FinishedParts:
         self._folder = None if folder is None else folder / key
 
     def find(
-        self, name: str, files: Sequence[Path], *, outputs: Sequence[Path] = ()
-    ) -> dict[str, Any] | None:
+        self,
+        name: str,
+        files: Sequence[Path],
+        read: Callable[[dict[str, Any]], Kept],
+        *,
+        outputs: Sequence[Path] = (),
+    ) -> Kept | None:
         """Return what was kept of a part; None where it is to be done.
 
         Args:
             name: of the part.
             files: that it was made from: other sizes or times of change make it another part.
+            read: makes it of its JSON.
             outputs: files that it has to have written.
 
         Raises:
-            DoraError: it is damaged.
+            DoraError: it is damaged, or has not the fields that it should have.
         """
         if self._folder is None or not all(path.is_file() for path in outputs):
             return None
@@ -47,12 +57,13 @@ class FinishedParts:
             return None
         try:
             kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            same, result = kept["files"] == hash_files(files, root=self._root), kept["result"]
-        except (ValueError, KeyError, TypeError) as fault:
+            same = kept["files"] == hash_files(files, root=self._root)
+            return read(dict(kept["result"])) if same else None
+        except (ValueError, KeyError, TypeError, cattrs.BaseValidationError) as fault:
             raise DoraError(
-                f"{path} is damaged ({fault})", remedy="remove the file, or use --cache none"
+                f"{path} is damaged ({type(fault).__name__}: {fault})",
+                remedy="remove the file, or use --cache none",
             ) from fault
-        return dict(result) if same else None
 
     def keep(self, name: str, files: Sequence[Path], result: Mapping[str, Any]) -> None:
         """Keep a finished part.

@@ -254,7 +254,9 @@ def _measure_all(
         part = names[start : start + _PART]
         files = [path for name in part for path in images.files(name)]
         label = f"{rank()}-of-{world_size()}-{start:05}"
-        found = kept.find(label, files)
+        found = kept.find(
+            label, files, lambda stored: [kind.from_json(one) for one in stored["pictures"]]
+        )
         if found is None:
             batches = ([images.picture_path(name)] for name in part)
             pictures = read_batches(batches, read_pixels, workers=computing.workers)
@@ -266,7 +268,7 @@ def _measure_all(
             kept.keep(label, files, {"pictures": [one.to_json() for one in fresh]})
             done += fresh
         else:
-            done += [kind.from_json(one) for one in found["pictures"]]
+            done += found
             if progress is not None and task is not None:
                 progress.advance(task, len(part))
     return join_shares(done)

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from torch import distributed
 
-from dora.train.distributed import rank, world_size
+from dora.train.distributed import others_answer, rank, world_size
 
 Item = TypeVar("Item")
 
@@ -20,11 +20,15 @@ def join_shares(done: Sequence[Item]) -> list[Item]:
 
     Args:
         done: one for each item of `own_share`.
+
+    Raises:
+        DoraError: another process is gone.
     """
     if world_size() == 1:
         return list(done)
     shares: list[list[Item]] = [[] for _ in range(world_size())]
-    distributed.all_gather_object(shares, list(done))
+    with others_answer():
+        distributed.all_gather_object(shares, list(done))
     return interleave(shares)
 
 

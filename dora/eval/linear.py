@@ -29,6 +29,9 @@ from dora.eval.linear_training import Curves, train_heads
 from dora.eval.loading import Evaluated
 from dora.eval.pictures import resize_px
 
+VERSION = 1
+"""Of what is computed: with another one no state and no record of a suite is taken."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class HeadScore:
@@ -166,6 +169,7 @@ def _about(
 ) -> dict[str, object]:
     """Return all that the trained heads depend on."""
     return {
+        "version": VERSION,
         "features": feature_settings(evaluated, kind=settings.kind, computing=computing),
         "settings": asdict(settings),
         "classes": list(folders.classes),

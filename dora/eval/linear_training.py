@@ -1,12 +1,9 @@
 """The training of a linear probe: steps, validation after each epoch, and a state to go on from."""
 
-import hashlib
-import json
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from typing import Any
 
 import torch
 from rich.progress import Progress, TaskID
@@ -14,17 +11,13 @@ from torch import Tensor
 
 from dora.errors import DoraError
 from dora.eval.computing import Computing
+from dora.eval.kept_training import Clock, StateFile
 from dora.eval.linear_data import ProbeData, steps_of_epoch
 from dora.eval.linear_heads import HeadBank
 from dora.eval.linear_settings import LinearSettings
 from dora.eval.networks import Frozen
 from dora.eval.sharing import share_chunk
-from dora.model.safe_load import read_file
 from dora.train.distributed import rank
-from dora.whole_file import whole_file
-
-SAVE_EVERY_S = 60.0
-"""Time between two savings of the state."""
 
 
 @dataclass(kw_only=True)
@@ -64,11 +57,12 @@ def train_heads(
         computing: where and how; its cache keeps the state.
         about: all that the heads depend on; a state is found again by it.
     """
-    state = None if computing.cache is None else _StateFile.of(about, cache=computing.cache)
+    state = None
+    if computing.cache is not None:
+        state = StateFile.of(about, cache=computing.cache, name="linear", training="linear probe")
     curves = _go_on(state, banks)
     bar = _Bar.start(computing, data, settings=settings, curves=curves)
-    started = saved = time.monotonic()
-    spent, was_done = curves.seconds, curves.epoch == settings.epochs
+    clock, was_done = Clock(before=curves.seconds), curves.epoch == settings.epochs
     for epoch in range(curves.epoch, settings.epochs):
         for features, labels in steps_of_epoch(
             network,
@@ -87,14 +81,13 @@ def train_heads(
             ]
             curves.step += 1
             bar.advance(len(labels))
-            if time.monotonic() - saved >= SAVE_EVERY_S and state is not None:
-                curves.seconds = spent + time.monotonic() - started
-                state.save(curves, banks)
-                saved = time.monotonic()
+            if state is not None and clock.due():
+                curves.seconds = clock.spent()
+                _save(state, curves, banks)
         _end_epoch(curves, banks, data, device=computing.device)
-        curves.seconds = spent + time.monotonic() - started
+        curves.seconds = clock.spent()
     if state is not None and not was_done:
-        state.save(curves, ())
+        _save(state, curves, ())
     return curves
 
 
@@ -128,41 +121,18 @@ def _end_epoch(
     curves.epoch += 1
 
 
-@dataclass(frozen=True, kw_only=True)
-class _StateFile:
-    """Where the state of a training lies, under the hash of all that it depends on."""
-
-    path: Path
-
-    @classmethod
-    def of(cls, about: Mapping[str, object], *, cache: Path) -> "_StateFile":
-        key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]
-        return cls(path=cache / f"linear-{key}.pth")
-
-    def save(self, curves: Curves, banks: Sequence[HeadBank]) -> None:
-        """Write curves and heads; when all is done, without heads. The first process writes."""
-        if rank() != 0:
-            return
-        stored = {"curves": asdict(curves), "banks": [bank.state() for bank in banks]}
-        with whole_file(self.path, remedy="make room, or name another --cache") as partial:
-            torch.save(stored, partial)
-
-    def load(self) -> tuple[Curves, list[dict[str, Tensor]]] | None:
-        if not self.path.is_file():
-            return None
-        try:
-            stored = read_file(self.path)
-            return Curves(**stored["curves"]), stored["banks"]
-        except (DoraError, KeyError, TypeError) as fault:
-            raise DoraError(
-                f"{self.path} is no whole state of a linear probe ({fault})",
-                remedy="remove the file; the probe begins anew",
-            ) from fault
+def _save(state: StateFile, curves: Curves, banks: Sequence[HeadBank]) -> None:
+    """Write curves and heads; when all is done, without heads."""
+    state.write({"curves": asdict(curves), "banks": [bank.state() for bank in banks]})
 
 
-def _go_on(state: _StateFile | None, banks: Sequence[HeadBank]) -> Curves:
+def _restore(stored: dict[str, Any]) -> tuple[Curves, list[dict[str, Tensor]]]:
+    return Curves(**stored["curves"]), stored["banks"]
+
+
+def _go_on(state: StateFile | None, banks: Sequence[HeadBank]) -> Curves:
     """Return where a state left off, its heads put into the banks; the beginning without one."""
-    found = None if state is None else state.load()
+    found = None if state is None else state.read(_restore)
     curves, stored = found or (Curves(), [])
     own = torch.tensor([curves.epoch, curves.step], dtype=torch.float32)
     first = share_chunk(own if rank() == 0 else None, (2,), owner=0, device=banks[0].weight.device)

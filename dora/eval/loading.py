@@ -33,7 +33,7 @@ class Evaluated:
     """The words that named it."""
     origin: Origin
     sha256: str
-    """Of architecture and all parameters, whatever file they were in."""
+    """Of its traits and all parameters, whatever file they were in."""
 
     def to(self, device: torch.device) -> "Evaluated":
         """Move the network, in place; return the same."""
@@ -74,13 +74,19 @@ def evaluated(
         label=label,
         asked=asked or label,
         origin=origin,
-        sha256=hash_parameters(network.traits.architecture, network.state_dict()),
+        # Heads, and how it normalises, are seen in no parameter.
+        sha256=hash_parameters(repr(network.traits), network.state_dict()),
     )
 
 
-def hash_parameters(architecture: str, state: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of names, shapes, kinds and values; 0.1 s for ViT-S."""
-    digest = hashlib.sha256(architecture.encode())
+def hash_parameters(traits: str, state: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of names, shapes, kinds and values; 0.1 s for ViT-S.
+
+    Args:
+        traits: text of what the parameters do not show.
+        state: the parameters.
+    """
+    digest = hashlib.sha256(traits.encode())
     for name in sorted(state):
         value = state[name].detach().cpu().contiguous()
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())

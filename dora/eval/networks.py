@@ -24,7 +24,7 @@ class Traits:
     """What is to be known of a network before it computes; becomes part of every record."""
 
     architecture: str
-    """For people: `ViT, 12 blocks of width 384`, or timm's name."""
+    """For people: `ViT of 12 blocks, width 384, 6 heads`, or timm's name."""
     width: int
     """Width of its features and tokens (D)."""
     depth: int
@@ -162,7 +162,9 @@ class DinoNetwork(Frozen):
         config = backbone.config
         self.backbone = backbone.eval().requires_grad_(False)
         self.traits = Traits(
-            architecture=f"ViT of {config.depth} blocks, width {config.width}",
+            architecture=(
+                f"ViT of {config.depth} blocks, width {config.width}, {config.heads} heads"
+            ),
             width=config.width,
             depth=config.depth,
             heads=config.last_heads or config.heads,

@@ -63,11 +63,11 @@ def paper_row(name: str) -> PaperRow:
 def closest_row(evaluated: Evaluated) -> PaperRow:
     """Return the row that is closest to a network, as far as its name tells.
 
-    Untrained networks stand beside the untrained ViT-S, networks of DINO that timm brings beside
-    DINO on ImageNet-1k, all others beside DoRA on WT-Venice.
+    Untrained networks stand beside the untrained ViT-S, those that timm calls DINO's (such as
+    `vit_small_patch16_224.dino`) beside DINO on ImageNet-1k, all others beside DoRA on WT-Venice.
     """
     if evaluated.origin == "untrained":
         return paper_row("untrained ViT-S")
-    if evaluated.origin == "timm":
+    if evaluated.origin == "timm" and evaluated.asked.partition("@")[0].endswith(".dino"):
         return paper_row("DINO, IN-1k")
     return paper_row("DoRA, WT-Venice")

@@ -41,14 +41,32 @@ def read_picture(path: Path, *, image_px: int) -> Tensor:
     Raises:
         DoraError: the file is no whole picture.
     """
+    return crop_centre(open_picture(path), shorter_px=resize_px(image_px), image_px=image_px)
+
+
+def crop_centre(
+    picture: Image.Image,
+    *,
+    shorter_px: int,
+    image_px: int,
+    interpolation: v2.InterpolationMode = v2.InterpolationMode.BICUBIC,
+) -> Tensor:
+    """Return the centre of a resized picture, (3, image_px, image_px) uint8.
+
+    Args:
+        picture: in RGB.
+        shorter_px: its shorter side after resizing.
+        image_px: side of the crop.
+        interpolation: of the resizing.
+    """
     transform = v2.Compose(
         [
-            v2.Resize(resize_px(image_px), interpolation=v2.InterpolationMode.BICUBIC),
+            v2.Resize(shorter_px, interpolation=interpolation),
             v2.CenterCrop(image_px),
             v2.PILToTensor(),
         ]
     )
-    cropped: Tensor = transform(open_picture(path))
+    cropped: Tensor = transform(picture)
     return cropped
 
 

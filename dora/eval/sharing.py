@@ -1,9 +1,13 @@
 """What processes of an evaluation hand each other."""
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor, distributed
 
-from dora.train.distributed import rank, world_size
+from dora.train.distributed import others_answer, rank, world_size
+
+Shared = TypeVar("Shared")
 
 
 def share_chunk(
@@ -16,6 +20,9 @@ def share_chunk(
         shape: of the tensor, which all know.
         owner: the process that has it.
         device: that the processes talk through: a GPU with NCCL, the CPU with gloo.
+
+    Raises:
+        DoraError: another process is gone.
     """
     if world_size() == 1:
         assert own is not None
@@ -25,12 +32,35 @@ def share_chunk(
         sent = own.to(device).contiguous()
     else:
         sent = torch.empty(shape, device=device)
-    distributed.broadcast(sent, src=owner)
+    with others_answer():
+        distributed.broadcast(sent, src=owner)
     return sent
 
 
 def sum_over_ranks(counts: Tensor) -> Tensor:
-    """Return the sum of a tensor over all processes."""
+    """Return the sum of a tensor over all processes.
+
+    Raises:
+        DoraError: another process is gone.
+    """
     if world_size() > 1:
-        distributed.all_reduce(counts)
+        with others_answer():
+            distributed.all_reduce(counts)
     return counts
+
+
+def share_first(value: Shared) -> Shared:
+    """Return what the first process has to all of them.
+
+    Args:
+        value: ready to be pickled; those of the others are not looked at.
+
+    Raises:
+        DoraError: another process is gone.
+    """
+    if world_size() == 1:
+        return value
+    held = [value]
+    with others_answer():
+        distributed.broadcast_object_list(held, src=0)
+    return held[0]

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from dora.errors import DoraError
+from dora.eval import davis, discovery, knn, linear
 from dora.eval.computing import Computing, Meter
 from dora.eval.davis import evaluate_davis
 from dora.eval.discovery import evaluate_discovery
@@ -27,6 +28,7 @@ from dora.eval.linear_settings import PAPER_EPOCHS, LinearSettings
 from dora.eval.loading import Evaluated
 from dora.eval.paper_numbers import closest_row
 from dora.eval.records import Result, make_record, write_record
+from dora.eval.sharing import share_first
 from dora.train.distributed import rank, world_size
 
 SHORT_EPOCHS = 30
@@ -44,6 +46,8 @@ class SuitePart:
     run: Callable[[Evaluated, Path, Computing], Result]
     way: str = "as published"
     """Tells records of other settings apart."""
+    version: int = 1
+    """Of what is computed: with another one no record is taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +69,23 @@ def suite_parts(*, short: bool) -> tuple[SuitePart, ...]:
     Args:
         short: take a short way where the paper's takes long; it is said in the notes.
     """
-    linear = partial(_run_linear, epochs=SHORT_EPOCHS if short else PAPER_EPOCHS, short=short)
+    run_linear = partial(_run_linear, epochs=SHORT_EPOCHS if short else PAPER_EPOCHS, short=short)
     way = f"{SHORT_EPOCHS} epochs, centre crops" if short else "as published"
     return (
-        SuitePart(name="linear", columns=("LP",), run=linear, way=way),
-        SuitePart(name="knn", columns=("k-NN",), run=_run_knn),
-        SuitePart(name="discovery", columns=("Jaccard", "CorLoc"), run=_run_discovery),
-        SuitePart(name="davis", columns=("DAVIS J", "DAVIS F"), run=_run_davis),
+        SuitePart(name="linear", columns=("LP",), run=run_linear, way=way, version=linear.VERSION),
+        SuitePart(name="knn", columns=("k-NN",), run=_run_knn, version=knn.VERSION),
+        SuitePart(
+            name="discovery",
+            columns=("Jaccard", "CorLoc"),
+            run=_run_discovery,
+            version=discovery.VERSION,
+        ),
+        SuitePart(
+            name="davis",
+            columns=("DAVIS J", "DAVIS F"),
+            run=_run_davis,
+            version=davis.VERSION,
+        ),
     )
 
 
@@ -186,7 +200,8 @@ def distinct_labels(networks: Sequence[Evaluated]) -> list[str]:
 def _measure(
     evaluated: Evaluated, part: SuitePart, folder: Path, *, computing: Computing, path: Path
 ) -> Measurement:
-    known = _read_record(path)
+    # Processes that found different records would wait for each other.
+    known = share_first(_read_record(path) if rank() == 0 else None)
     if known is not None:
         return Measurement(label=evaluated.label, part=part.name, record=known, reused=True)
     meter = Meter(computing)
@@ -231,5 +246,6 @@ def _hash_folder(folder: Path) -> str:
 
 def _key(evaluated: Evaluated, part: SuitePart, data: str, computing: Computing) -> str:
     """Return what tells one measurement from another: network, data, and how it is done."""
-    words = [evaluated.sha256, part.name, part.way, data, computing.precision]
+    done = [part.name, part.way, str(part.version)]
+    words = [evaluated.sha256, *done, data, computing.precision]
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]

@@ -75,7 +75,7 @@ def read_cars(folder: Path) -> Found:
     whole = folder / "cars_annos.mat"
     if whole.is_file():
         rows = _read_rows(whole, ("relative_im_path", "class", "test"))
-        paths = [folder / str(path) for path in rows["relative_im_path"]]
+        paths = _below(folder, [str(name) for name in rows["relative_im_path"]], named_by=whole)
         require_files(paths, named_by=whole)
         tested, classes = rows["test"].astype(bool), _whole_numbers(rows["class"])
         chosen = {part: np.flatnonzero(tested == part).tolist() for part in (False, True)}
@@ -104,8 +104,8 @@ def read_cars(folder: Path) -> Found:
     )
 
 
-def read_inaturalist(folder: Path, *, year: int = 2018) -> Found:
-    """Return iNaturalist: `train2018.json` and `val2018.json`, which name the pictures' files.
+def read_inaturalist(folder: Path, *, year: int) -> Found:
+    """Return iNaturalist of a year, 2018 or 2019: `train2018.json` and `val2018.json` name files.
 
     Raises:
         DoraError: a file is missing or damaged, or a picture has no class.
@@ -143,14 +143,14 @@ def _read_coco(path: Path, folder: Path) -> tuple[list[Path], list[int]]:
             f"{path} has {len(files)} pictures and {rows} classes of them{which}",
             remedy=f"copy {path.name} again: every picture has one class",
         )
-    paths = [folder / name for name in files.values()]
+    paths = _below(folder, list(files.values()), named_by=path)
     require_files(paths, named_by=path)
     return paths, [classes[number] for number in files]
 
 
 def _read_car_part(annotations: Path, pictures: Path) -> tuple[list[Path], list[int]]:
     rows = _read_rows(annotations, ("fname", "class"))
-    paths = [pictures / str(name) for name in rows["fname"]]
+    paths = _below(pictures, [str(name) for name in rows["fname"]], named_by=annotations)
     require_files(paths, named_by=annotations)
     present = sum(1 for _ in pictures.glob("*.jpg"))
     if present != len(paths):
@@ -160,6 +160,21 @@ def _read_car_part(annotations: Path, pictures: Path) -> tuple[list[Path], list[
         )
     labels: list[int] = _whole_numbers(rows["class"]).tolist()
     return paths, labels
+
+
+def _below(folder: Path, names: Sequence[str], *, named_by: Path) -> list[Path]:
+    """Return the files in a folder that annotations name.
+
+    Raises:
+        DoraError: a name is that of a file wherever it is, so that the data set cannot be moved.
+    """
+    absolute = next((name for name in names if Path(name).is_absolute()), None)
+    if absolute is not None:
+        raise DoraError(
+            f"{named_by} names {absolute}, which is not a name within {folder}",
+            remedy=f"copy {named_by.name} again, or write its names relative to {folder}",
+        )
+    return [folder / name for name in names]
 
 
 def _read_rows(path: Path, fields: Sequence[str]) -> dict[str, NDArray[Any]]:

@@ -85,6 +85,14 @@ def published(name: DatasetName) -> Published:
                 train=437_513,
                 test=24_426,
             )
+        case "inat19":
+            return Published(
+                title="iNaturalist 2019",
+                column="iNat-19",
+                classes=1_010,
+                train=265_213,
+                test=3_030,
+            )
         case "imagenet":
             return Published(
                 title="ImageNet-1k",
@@ -99,7 +107,7 @@ def open_dataset(name: DatasetName, folder: Path) -> ClassificationData:
     """List the pictures of a data set; those in files are not read.
 
     CIFAR is found as the python batches or as class folders, Flowers-102, Stanford Cars and
-    iNaturalist 2018 by their annotations, ImageNet as class folders (`train/`, `val/`).
+    iNaturalist by their annotations, ImageNet as class folders (`train/`, `val/`).
 
     Raises:
         DoraError: a part is missing, counts contradict each other, or a class of the test pictures
@@ -140,7 +148,9 @@ def _find(name: DatasetName, folder: Path) -> Found:
         case "cars":
             return read_cars(folder)
         case "inat18":
-            return read_inaturalist(folder)
+            return read_inaturalist(folder, year=2018)
+        case "inat19":
+            return read_inaturalist(folder, year=2019)
         case "imagenet":
             return _class_folders(folder)
 

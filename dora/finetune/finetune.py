@@ -1,13 +1,16 @@
 """Fine-tuning as an evaluation: data set, recipe and network in, best and last score out."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rich.table import Table
 
 from dora.eval.computing import Computing
 from dora.eval.loading import Evaluated
+from dora.eval.networks import DinoNetwork
+from dora.eval.timm_networks import TimmNetwork
 from dora.finetune.datasets import ClassificationData, open_dataset
+from dora.finetune.network import residual_blocks
 from dora.finetune.order import Order
 from dora.finetune.recipe import DatasetName, Recipe, recipe_for
 from dora.finetune.training import train
@@ -98,7 +101,11 @@ def evaluate_finetune(
         readers=computing.workers if readers is None else readers,
         about=_about(evaluated, data, recipe=recipe, computing=computing),
     )
-    scores = tuple(EpochScore(epoch=e, top1=top1, top5=top5) for e, top1, top5 in done.scored)
+    scores = tuple(
+        EpochScore(epoch=epoch, top1=top1, top5=top5)
+        for epoch, top1, top5 in done.scored
+        if recipe.scored_after(epoch)  # an earlier run may have scored more often
+    )
     return FinetuneResult(
         dataset=dataset,
         column=data.published.column,
@@ -117,7 +124,10 @@ def evaluate_finetune(
         train_images=len(data.train),
         test_images=len(data.test),
         training_seconds=round(done.seconds, 2),
-        notes=_notes(data, dataset=dataset, recipe=recipe, order=order),
+        notes=(
+            *_notes(data, dataset=dataset, recipe=recipe, order=order),
+            *_notes_on_network(evaluated, recipe=recipe),
+        ),
     )
 
 
@@ -139,10 +149,16 @@ def finetune_table(result: FinetuneResult, *, label: str) -> Table:
 def _about(
     evaluated: Evaluated, data: ClassificationData, *, recipe: Recipe, computing: Computing
 ) -> dict[str, object]:
-    """Return all that the trained network depends on."""
+    """Return all that the trained network depends on.
+
+    How often it is scored changes nothing in it. What is left out of a network of timm is drawn for
+    each pass, so that it depends on how many pictures a pass has.
+    """
+    by_turn = isinstance(evaluated.network, DinoNetwork)
     return {
         "network": evaluated.sha256,
-        "recipe": asdict(recipe),
+        "recipe": asdict(replace(recipe, score_every=1)),
+        "batch": None if by_turn else computing.batch,
         "precision": computing.precision,
         "classes": data.classes,
         "train": data.train.digest(data.folder),
@@ -167,5 +183,25 @@ def _notes(
             f"a step takes {order.step_pictures} pictures, not {recipe.step_pictures}: "
             f"an epoch has {order.turns}"
         )
+    peak = recipe.peak_lr(order.step_pictures)
+    if peak < recipe.min_lr:
+        notes.append(
+            f"the learning rate of {peak:g} for {order.step_pictures} pictures a step is below "
+            f"{recipe.min_lr:g}, where the cosine ends: after the warm-up it rises"
+        )
     shortfall = data.shortfall()
     return tuple(notes if shortfall is None else [*notes, shortfall])
+
+
+def _notes_on_network(evaluated: Evaluated, *, recipe: Recipe) -> tuple[str, ...]:
+    network = evaluated.network
+    if (
+        isinstance(network, TimmNetwork)
+        and recipe.drop_path > 0
+        and not residual_blocks(network.model)
+    ):
+        return (
+            f"{network.traits.architecture} has no blocks to leave out: "
+            "it is trained without stochastic depth",
+        )
+    return ()

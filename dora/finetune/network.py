@@ -79,7 +79,7 @@ class TimmClassifier(Classifier):
 
     def __init__(self, model: nn.Module, *, width: int, classes: int, recipe: Recipe) -> None:
         super().__init__(model, width=width, classes=classes, recipe=recipe)
-        self.blocks = _residual_blocks(model)
+        self.blocks = residual_blocks(model)
         for block, rate in zip(
             self.blocks, torch.linspace(0, recipe.drop_path, len(self.blocks)).tolist(), strict=True
         ):
@@ -146,7 +146,7 @@ def block_layers(backbone: nn.Module, *, depth: int) -> dict[str, int]:
     return layers
 
 
-def _residual_blocks(model: nn.Module) -> list[nn.Module]:
+def residual_blocks(model: nn.Module) -> list[nn.Module]:
     """Return the blocks that have timm's two paths to leave out; none of other networks."""
     blocks = getattr(model, "blocks", None)
     if not isinstance(blocks, nn.ModuleList | nn.Sequential):

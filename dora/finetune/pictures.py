@@ -13,10 +13,13 @@ from torchvision.transforms import v2
 
 from dora.errors import DoraError
 from dora.eval.feature_store import hash_files
-from dora.eval.pictures import open_picture, resize_px
+from dora.eval.pictures import crop_centre, open_picture
+from dora.finetune.recipe import TestResize
 
 Source = Path | NDArray[np.uint8]
 """A picture: its file, or its (h, w, 3) pixels."""
+_WHOLE_FROM_PX = 384
+"""From this side on BEiT's test crops have the whole shorter side of a picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,23 +56,25 @@ def open_source(source: Source) -> Image.Image:
     return open_picture(source) if isinstance(source, Path) else Image.fromarray(source)
 
 
-def centre_crop(source: Source, *, image_px: int) -> Tensor:
-    """Return a picture as it is scored, (3, image_px, image_px) uint8.
+def scored_crop(source: Source, *, image_px: int, resize: TestResize) -> Tensor:
+    """Return a picture as it is scored, (3, image_px, image_px) uint8: resized, then the centre.
 
-    Shorter side to 256/224 of `image_px` (bicubic), then the centre.
+    Args:
+        source: the picture.
+        image_px: side of the crop.
+        resize: how; see `Recipe.test_resize`.
 
     Raises:
         DoraError: its file is no whole picture.
     """
-    transform = v2.Compose(
-        [
-            v2.Resize(resize_px(image_px), interpolation=v2.InterpolationMode.BICUBIC),
-            v2.CenterCrop(image_px),
-            v2.PILToTensor(),
-        ]
+    whole = resize == "bilinear" and image_px >= _WHOLE_FROM_PX
+    return crop_centre(
+        open_source(source),
+        # Cut off, as published: 438 for 384.
+        shorter_px=image_px if whole else image_px * 256 // 224,
+        image_px=image_px,
+        interpolation=v2.InterpolationMode(resize),
     )
-    cropped: Tensor = transform(open_source(source))
-    return cropped
 
 
 def require_files(paths: Sequence[Path], *, named_by: Path) -> None:

@@ -13,7 +13,8 @@ from typing import Literal
 from dora.errors import DoraError
 
 Preset = Literal["paper", "short"]
-DatasetName = Literal["cifar10", "cifar100", "flowers102", "cars", "inat18", "imagenet"]
+DatasetName = Literal["cifar10", "cifar100", "flowers102", "cars", "inat18", "inat19", "imagenet"]
+TestResize = Literal["bicubic", "bilinear"]
 
 REPEATED_MULTIPLE = 256
 """Repeated augmentation shows a multiple of so many pictures in an epoch (DeiT's samplers.py)."""
@@ -63,6 +64,9 @@ class Recipe:
     head_scale: float = 1.0
     """What the classifier's first weights, N(0, 0.02), are multiplied by."""
     image_px: int = 224
+    test_resize: TestResize = "bicubic"
+    """Before test pictures' centre is cut out: bicubic to 256/224 of `image_px` (DeiT), or bilinear
+    to as much, and from 384 px on to `image_px` itself (BEiT, and so iBOT for ImageNet)."""
     score_every: int = 1
     """Epochs from one scoring to the next; the last epoch is always scored."""
     seed: int = 0
@@ -91,6 +95,10 @@ class Recipe:
             "train for more epochs",
         )
 
+    def scored_after(self, epoch: int) -> bool:
+        """Return whether the test pictures are scored after an epoch, counted from 1."""
+        return epoch % self.score_every == 0 or epoch == self.epochs
+
     def peak_lr(self, step_pictures: int) -> float:
         """Return the learning rate that the warm-up reaches, for a step of so many pictures."""
         return self.lr if self.lr_pictures is None else self.lr * step_pictures / self.lr_pictures
@@ -107,6 +115,8 @@ def recipe_for(dataset: DatasetName, preset: Preset) -> Recipe:
             return Recipe(lr=7.5e-5)
         case "inat18":
             return Recipe(epochs=360, lr=5e-5, erasing=0.1)
+        case "inat19":
+            return Recipe(epochs=360, lr=2.5e-5, erasing=0.1)
         case "imagenet":
             return _imagenet()
 
@@ -158,6 +168,7 @@ def _imagenet() -> Recipe:
         repeats=1,
         mixed_pictures=128,
         head_scale=1e-3,
+        test_resize="bilinear",
     )
 
 

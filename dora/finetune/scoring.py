@@ -10,7 +10,8 @@ from dora.eval.pictures import read_batches
 from dora.eval.scoring import rank_own
 from dora.eval.sharing import sum_over_ranks
 from dora.finetune.network import Classifier
-from dora.finetune.pictures import LabelledPictures, centre_crop
+from dora.finetune.pictures import LabelledPictures, scored_crop
+from dora.finetune.recipe import Recipe
 from dora.train.distributed import mean_over_ranks, rank, world_size
 
 TOPS = (1, 5)
@@ -21,7 +22,7 @@ def score(
     pictures: LabelledPictures,
     *,
     frozen: Frozen,
-    image_px: int,
+    recipe: Recipe,
     computing: Computing,
 ) -> tuple[float, float]:
     """Return the shares right at top 1 and at top 5; each process scores its own batches.
@@ -30,7 +31,7 @@ def score(
         network: in training; it is in evaluation mode meanwhile.
         pictures: of the test part.
         frozen: the network it began as, for its way to normalise.
-        image_px: side of the centre crop.
+        recipe: side of the crops, and how pictures are resized for them.
         computing: where and how.
 
     Raises:
@@ -41,7 +42,7 @@ def score(
     numbers = range(len(pictures))
     batches = [numbers[at : at + computing.batch] for at in range(0, len(numbers), computing.batch)]
     own = batches[rank() :: world_size()]
-    read = partial(centre_crop, image_px=image_px)
+    read = partial(scored_crop, image_px=recipe.image_px, resize=recipe.test_resize)
     sources = ([pictures.sources[number] for number in batch] for batch in own)
     labels = torch.tensor(pictures.labels)
     right = torch.zeros(len(TOPS), dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""How long a fine-tuning takes, and what it says of itself on the way."""
+"""What a fine-tuning says of itself on the way."""
 
 import time
 
@@ -9,28 +9,6 @@ from dora.finetune.order import Order
 from dora.finetune.recipe import Recipe
 from dora.finetune.state import Progress
 from dora.train.forecast import Forecast, spoken
-
-SAVE_EVERY_S = 120.0
-"""Time between two savings of the state."""
-
-
-class Clock:
-    """Time spent over all runs, and when to save."""
-
-    def __init__(self, *, before: float) -> None:
-        self._before = before
-        self._started = self._saved = time.monotonic()
-
-    def spent(self) -> float:
-        """Return the seconds of all runs."""
-        return self._before + time.monotonic() - self._started
-
-    def due(self) -> bool:
-        """Return whether the state is to be saved, which begins the time anew."""
-        if time.monotonic() - self._saved < SAVE_EVERY_S:
-            return False
-        self._saved = time.monotonic()
-        return True
 
 
 class Told:

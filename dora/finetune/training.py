@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from dora.errors import DoraError
 from dora.eval.computing import Computing
+from dora.eval.kept_training import Clock, StateFile
 from dora.eval.networks import Frozen
 from dora.eval.sharing import sum_over_ranks
 from dora.finetune.crops import Share, TrainingCrops, read_groups
@@ -22,8 +23,14 @@ from dora.finetune.order import Group, Order
 from dora.finetune.recipe import Recipe
 from dora.finetune.schedule import learning_rates
 from dora.finetune.scoring import score
-from dora.finetune.state import Progress, StateFile, require_same_progress
-from dora.finetune.telling import Clock, Told
+from dora.finetune.state import (
+    Progress,
+    load_state,
+    require_same_progress,
+    require_scored,
+    save_state,
+)
+from dora.finetune.telling import Told
 from dora.train.distributed import mean_over_ranks, rank, world_size
 
 Groups = Iterator[tuple[Group, Tensor]]
@@ -54,10 +61,14 @@ def train(
     order = Order.of(recipe, pictures=len(data.train))
     network = trainable(frozen, classes=data.classes, recipe=recipe).train()
     optimizer = build_optimizer(network, recipe)
-    state = None if computing.cache is None else StateFile.of(about, cache=computing.cache)
-    found = None if state is None else state.load(network, optimizer)
+    state, found = None, None
+    if computing.cache is not None:
+        state = StateFile.of(about, cache=computing.cache, name="finetune", training="fine-tuning")
+        found = load_state(state, network, optimizer)
     progress = found or Progress()
     require_same_progress(progress, device=computing.device)
+    if state is not None:
+        require_scored(progress, recipe, kept_in=state.path)
     if progress.epoch == recipe.epochs:
         return progress
     share = Share(
@@ -106,18 +117,18 @@ def _go_on(
             told.advance(order.step_pictures)
             if state is not None and clock.due():
                 progress.seconds = clock.spent()
-                state.save(progress, network, stepper.optimizer)
+                save_state(state, progress, network, stepper.optimizer)
         progress.losses.append(progress.loss_sum / order.steps)
-        if (epoch + 1) % recipe.score_every == 0 or epoch + 1 == recipe.epochs:
+        if recipe.scored_after(epoch + 1):
             top1, top5 = score(
-                network, data.test, frozen=frozen, image_px=recipe.image_px, computing=computing
+                network, data.test, frozen=frozen, recipe=recipe, computing=computing
             )
             progress.scored.append((epoch + 1, top1, top5))
         progress.epoch, progress.step, progress.loss_sum = epoch + 1, 0, 0.0
         progress.seconds = clock.spent()
         told.epoch_done(progress)
     if state is not None:
-        state.save(progress, network, None)
+        save_state(state, progress, network, None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -141,7 +141,7 @@ def world_size() -> int:
 def barrier() -> None:
     """Wait until all processes are here."""
     if _joined():
-        with _others_answer():
+        with others_answer():
             distributed.barrier()
 
 
@@ -150,7 +150,7 @@ def mean_over_ranks(values: Tensor) -> Tensor:
     if world_size() == 1:
         return values
     total = values.detach().clone()
-    with _others_answer():
+    with others_answer():
         distributed.all_reduce(total)
     return total / world_size()
 
@@ -165,7 +165,7 @@ def with_shared_gradients(network: nn.Module) -> nn.Module:
     """
     if world_size() == 1:
         return network
-    with _others_answer():
+    with others_answer():
         return DistributedDataParallel(network, static_graph=True, gradient_as_bucket_view=True)
 
 
@@ -193,7 +193,7 @@ def reduction(network: nn.Module, *, now: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _others_answer() -> Iterator[None]:
+def others_answer() -> Iterator[None]:
     """Say in a sentence that another process is gone, which ends this one too.
 
     Raises:

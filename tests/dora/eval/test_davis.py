@@ -121,9 +121,13 @@ def test_damaged_record_of_a_finished_sequence_is_named(folder: Path, tmp_path: 
     computing = dataclasses.replace(ON_CPU, cache=tmp_path / "cache")
     evaluate(folder, computing=computing, names=["walk"])
     (kept,) = (tmp_path / "cache").rglob("walk.json")
-    kept.write_text("{")
-    with pytest.raises(DoraError, match=r"walk\.json is damaged"):
-        evaluate(folder, computing=computing, names=["walk"])
+    whole = json.loads(kept.read_text())
+    other = {"files": whole["files"], "result": {"frames": whole["result"]["frames"]}}
+    for text in ("{", "[]", json.dumps(other), json.dumps({**whole, "result": [1]})):
+        kept.write_text(text)
+        with pytest.raises(DoraError, match=r"walk\.json is damaged") as caught:
+            evaluate(folder, computing=computing, names=["walk"])
+        assert "remove the file" in caught.value.remedy
 
 
 def test_masks_of_255_and_named_sequences_are_told(folder: Path) -> None:

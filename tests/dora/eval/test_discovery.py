@@ -161,6 +161,18 @@ def test_pictures_and_table_show_best_and_worst(folder: Path, tmp_path: Path) ->
     assert [text.count(name) for name in ("Jaccard", "CorLoc", "lost")] == [8, 7, 1]
 
 
+def test_kept_pictures_without_what_belongs_to_them_are_named(folder: Path, tmp_path: Path) -> None:
+    kept = dataclasses.replace(ON_CPU, cache=tmp_path / "cache")
+    evaluate(folder, computing=kept)
+    path = next((tmp_path / "cache").rglob("*.json"))
+    whole = json.loads(path.read_text())
+    for pictures in ([{"name": "a"}], [{"name": "a", "counts": [[1]], "attention": [[1]]}], 3):
+        path.write_text(json.dumps({**whole, "result": {"pictures": pictures}}))
+        with pytest.raises(DoraError, match=r"\.json is damaged") as caught:
+            evaluate(folder, computing=kept)
+        assert "remove the file" in caught.value.remedy
+
+
 def test_what_the_paper_leaves_open_is_told(folder: Path) -> None:
     notes = evaluate(folder, jaccard_split="trainval").notes
     assert "this one of trainval" in notes[0]

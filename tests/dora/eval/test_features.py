@@ -94,12 +94,19 @@ def test_data_set_that_was_moved_keeps_its_features(paths: list[Path], tmp_path:
     assert again.facts.reused_pictures == 10
 
 
+@pytest.mark.parametrize(
+    "stops",
+    [
+        pytest.param(range(1, 10, 3), id="some"),
+        pytest.param(range(10), id="all", marks=pytest.mark.slow),
+    ],
+)
 def test_run_that_was_stopped_at_any_picture_goes_on_with_equal_features(
-    paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stops: range
 ) -> None:
     computing = Computing(batch=2, workers=1)
     expected = torch.cat(extract(paths, computing).chunks)
-    for stop in range(len(paths)):
+    for stop in stops:
         kept = replace(computing, cache=tmp_path / f"kept {stop}")
         stopped_at = paths[stop]
 

@@ -121,6 +121,15 @@ def test_folder_of_separable_classes_is_solved_and_the_record_says_all(
     assert "100.0" in console.export_text()
 
 
+def test_without_the_papers_k_it_is_said_which_one_stands_beside_its_number(
+    colours: Path,
+) -> None:
+    result = score(colours, ks=(1, 5))
+    assert "what stands beside its number is k = 5" in result.notes[-1]
+    assert result.measured == {"k-NN": 100 * result.scores[1].top1}
+    assert not any("beside" in note for note in score(colours, ks=(5, 20)).notes)
+
+
 def test_picture_side_is_the_native_one_unless_given(colours: Path) -> None:
     assert score(colours, ks=(1,)).image_px == 32
     assert score(colours, ks=(1,), image_px=48).image_px == 48
@@ -172,8 +181,9 @@ def test_record_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         write_record(tmp_path / "file" / "knn.json", {})
 
 
+@pytest.mark.slow
 def test_neighbours_agree_with_scikit_learn() -> None:
-    """An independent judge: weighted votes of the k nearest by cosine distance."""
+    """An independent judge, slow to import: weighted votes of the k nearest by cosine distance."""
     neighbors = pytest.importorskip("sklearn.neighbors", reason="scikit-learn is not installed")
     generator = torch.Generator().manual_seed(4)
     train, train_labels = clustered(generator, pictures=300, classes=5)

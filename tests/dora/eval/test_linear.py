@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dora.errors import DoraError
-from dora.eval import linear_training
+from dora.eval import kept_training
 from dora.eval.computing import Computing, Meter
 from dora.eval.linear import LinearResult, evaluate_linear
 from dora.eval.linear_heads import HeadBank
@@ -117,7 +118,7 @@ def test_probe_stopped_at_any_step_goes_on_with_equal_bits(
 ) -> None:
     settings = replace(TINY_PROBE, epochs=2, frozen_crops=frozen_crops)
     expected = probe(colours, settings).heads
-    monkeypatch.setattr(linear_training, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(kept_training, "SAVE_EVERY_S", 0.0)
     step = HeadBank.step
     for stop in range(6):
         left = [stop]
@@ -211,8 +212,9 @@ def test_corrupt_training_picture_is_named(tmp_path: Path) -> None:
         probe(tmp_path)
 
 
+@pytest.mark.slow
 def test_heads_agree_with_scikit_learns_logistic_regression() -> None:
-    """An independent judge on overlapping classes: the same minimum, found by another road."""
+    """An independent judge, slow to import, on overlapping classes: the same minimum."""
     models = pytest.importorskip("sklearn.linear_model")
     generator = torch.Generator().manual_seed(0)
     centres = torch.randn(4, 8, generator=generator)
@@ -232,11 +234,11 @@ import sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from dora.eval import linear_training
+from dora.eval import kept_training
 from dora.train.distributed import process_group, rank
 from tests.dora.eval.test_linear import COMPUTING, TINY_PROBE, probe
 from dataclasses import replace
-linear_training.SAVE_EVERY_S = 0.0
+kept_training.SAVE_EVERY_S = 0.0
 folder, epochs = Path(sys.argv[1]), int(sys.argv[2])
 with process_group(torch.device("cpu")):
     result = probe(folder / "colours", replace(TINY_PROBE, epochs=epochs),
@@ -274,6 +276,7 @@ def test_probe_killed_without_warning_goes_on_with_equal_bits(tmp_path: Path) ->
     process = subprocess.Popen(command)
     while not list((tmp_path / "kept").glob("linear-*.pth")):
         assert process.poll() is None
+        time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "0.txt").exists()

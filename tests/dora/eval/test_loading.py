@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,8 @@ import torch
 
 from dora.config import ModelConfig
 from dora.errors import DoraError
-from dora.eval.loading import load_evaluated, open_network, random_backbone
+from dora.eval.loading import evaluated, load_evaluated, open_network, random_backbone
+from dora.eval.networks import DinoNetwork
 from dora.model.weights import export_timm
 from tests.dora.eval.tiny_networks import TINY
 
@@ -64,6 +66,21 @@ def test_hash_is_of_the_weights_and_not_of_their_file(tmp_path: Path) -> None:
     )
     assert first == wrapped
     assert first != other
+
+
+def test_heads_that_no_parameter_shows_are_part_of_the_hash(tmp_path: Path) -> None:
+    path = tmp_path / "a.pth"
+    torch.save(random_backbone(TINY, seed=7).state_dict(), path)
+    hashes = {open_network(str(path), heads=heads).sha256 for heads in (1, 2, 4, 2)}
+    assert len(hashes) == 3
+
+
+def test_heads_of_the_blocks_below_the_last_are_part_of_the_hash() -> None:
+    whole, split = (
+        evaluated(DinoNetwork(random_backbone(replace(TINY, **heads), seed=0)), "x").sha256
+        for heads in ({"heads": 4}, {"heads": 2, "last_heads": 4})
+    )
+    assert whole != split
 
 
 def test_origin_tells_trained_from_untrained(tmp_path: Path) -> None:

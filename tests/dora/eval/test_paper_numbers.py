@@ -24,7 +24,22 @@ def test_row_that_is_not_there_is_refused_with_those_that_are() -> None:
 def test_closest_row_follows_from_where_the_weights_come_from() -> None:
     untrained = tiny_network()
     names = [
-        closest_row(replace(untrained, origin=origin)).name
-        for origin in ("untrained", "timm", "file")
+        closest_row(replace(untrained, origin=origin)).name for origin in ("untrained", "file")
     ]
-    assert names == ["untrained ViT-S", "DINO, IN-1k", "DoRA, WT-Venice"]
+    assert names == ["untrained ViT-S", "DoRA, WT-Venice"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "row"),
+    [
+        ("timm:vit_small_patch16_224.dino", "DINO, IN-1k"),
+        ("timm:vit_small_patch16_224.dino@kept.pth", "DINO, IN-1k"),
+        ("timm:resnet50", "DoRA, WT-Venice"),
+        ("timm:resnet50@weights.dino", "DoRA, WT-Venice"),
+        ("timm:vit_small_patch14_dinov2.lvd142m", "DoRA, WT-Venice"),
+        ("timm:convnext_tiny.dinov3_lvd1689m", "DoRA, WT-Venice"),
+    ],
+)
+def test_only_dinos_networks_of_timm_stand_beside_dino(asked: str, row: str) -> None:
+    network = replace(tiny_network(), origin="timm", asked=asked)
+    assert closest_row(network).name == row

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -172,6 +173,48 @@ def test_one_of_several_processes_does_not_go_on_alone(
             computing=ON_CPU,
             records=tmp_path,
         )
+
+
+def test_record_of_the_first_process_is_taken_by_all(
+    colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process finds no record, or a damaged one, in a folder of its own."""
+    first = run_suite(
+        [tiny_network()], {"knn": colours}, parts=PARTS, computing=ON_CPU, records=tmp_path / "0"
+    )
+    (name,) = (path.name for path in (tmp_path / "0").iterdir())
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / name).write_text("{")
+    given = []
+    monkeypatch.setattr(suite, "rank", lambda: 1)
+    monkeypatch.setattr(suite, "share_first", lambda own: given.append(own) or first[0].record)
+    (found,) = run_suite(
+        [tiny_network()], {"knn": colours}, parts=PARTS, computing=ON_CPU, records=tmp_path / "1"
+    )
+    assert given == [None]
+    assert (found.reused, found.record) == (True, first[0].record)
+
+
+def test_another_version_of_an_evaluation_is_measured_again(colours: Path, tmp_path: Path) -> None:
+    reused = []
+    for version in (1, 2, 2):
+        parts = [replace(part, version=version) for part in PARTS]
+        (found,) = run_suite(
+            [tiny_network()], {"knn": colours}, parts=parts, computing=ON_CPU, records=tmp_path
+        )
+        reused.append(found.reused)
+    assert reused == [False, False, True]
+
+
+def test_link_in_a_data_set_that_leads_nowhere_is_named(colours: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(colours, folder)
+    (folder / "train" / "red" / "9.png").symlink_to("gone.png")
+    with pytest.raises(DoraError, match=r"9\.png is a link to gone\.png, which") as caught:
+        run_suite(
+            [tiny_network()], {"knn": folder}, parts=PARTS, computing=ON_CPU, records=tmp_path
+        )
+    assert "remove the link" in caught.value.remedy
 
 
 def test_all_evaluations_make_one_table(colours: Path, tmp_path: Path) -> None:

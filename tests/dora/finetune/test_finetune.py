@@ -15,19 +15,30 @@ import torch
 
 import dora.cli
 from dora.errors import DoraError
+from dora.eval import kept_training
 from dora.eval.computing import Computing, Meter, Precision
+from dora.eval.loading import open_network
 from dora.eval.networks import DinoNetwork
 from dora.eval.paper_numbers import closest_row
 from dora.eval.records import make_record, write_record
-from dora.finetune import telling
 from dora.finetune.crops import Group
-from dora.finetune.finetune import FinetuneResult, evaluate_finetune, finetune_table
+from dora.finetune.datasets import open_dataset
+from dora.finetune.finetune import (
+    FinetuneResult,
+    _about,
+    _notes,
+    _notes_on_network,
+    evaluate_finetune,
+    finetune_table,
+)
 from dora.finetune.network import trainable
+from dora.finetune.order import Order
 from dora.finetune.recipe import Recipe, short_recipe
+from dora.finetune.schedule import learning_rates
 from dora.finetune.scoring import score
 from dora.finetune.training import Stepper
-from tests.dora.eval.tiny_datasets import write_cifar10
 from tests.dora.eval.tiny_networks import tiny_network, write_colours
+from tests.dora.finetune.tiny_datasets import write_cifar10
 
 TINY_RECIPE = replace(
     short_recipe(),
@@ -143,7 +154,7 @@ def test_run_stopped_at_any_step_goes_on_with_equal_bits(
     colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = came_to(tune(colours))
-    monkeypatch.setattr(telling, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(kept_training, "SAVE_EVERY_S", 0.0)
     step = Stepper.step
     for stop in range(4):
         left = [stop]
@@ -180,6 +191,64 @@ def test_run_that_is_done_is_not_done_again_and_another_one_is(
             tune(colours, other, kept)
 
 
+def test_run_that_is_done_can_be_scored_less_often_and_not_more(
+    colours: Path, tmp_path: Path
+) -> None:
+    kept, rare = replace(COMPUTING, cache=tmp_path), replace(TINY_RECIPE, score_every=2)
+    often = tune(colours, computing=kept)
+    assert [score.epoch for score in often.scores] == [1, 2]
+    again = tune(colours, rare, kept)
+    assert again.scores == often.scores[1:]
+    assert again.best == again.last
+    assert tune(colours, computing=kept) == often
+    (state,) = tmp_path.glob("finetune-*.pth")
+    state.unlink()
+    assert came_to(tune(colours, rare, kept)) == came_to(again)
+    with pytest.raises(DoraError, match="no score after epoch 1") as caught:
+        tune(colours, computing=kept)
+    assert "--score-every" in caught.value.remedy
+
+
+def test_state_belongs_to_a_batch_where_paths_are_drawn_by_pass(tmp_path: Path) -> None:
+    data = open_dataset("cifar10", write_cifar10(tmp_path))
+    keys = {
+        (network.asked, json.dumps(about, sort_keys=True))
+        for network in (tiny_network(), open_network("timm:test_vit@random"))
+        for batch in (4, 8)
+        for about in [
+            _about(network, data, recipe=TINY_RECIPE, computing=replace(COMPUTING, batch=batch))
+        ]
+    }
+    assert sorted(asked for asked, _ in keys) == [
+        "timm:test_vit@random",
+        "timm:test_vit@random",
+        "untrained 0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("weights", "noted"), [("timm:test_convnext@random", True), ("timm:test_vit@random", False)]
+)
+def test_network_without_stochastic_depth_is_said_to_have_none(weights: str, noted: bool) -> None:
+    notes = _notes_on_network(open_network(weights), recipe=TINY_RECIPE)
+    assert ["without stochastic depth" in note for note in notes] == [True] * noted
+    assert not _notes_on_network(open_network(weights), recipe=replace(TINY_RECIPE, drop_path=0.0))
+
+
+def test_learning_rate_that_rises_after_the_warm_up_is_noted(tmp_path: Path) -> None:
+    data = open_dataset("cifar10", write_cifar10(tmp_path))
+    noted = []
+    for lr in (1e-5, 1e-2):
+        recipe = replace(TINY_RECIPE, lr=lr, min_lr=1e-6)
+        order = Order.of(recipe, pictures=10)
+        notes = _notes(data, dataset="cifar10", recipe=recipe, order=order)
+        rates = learning_rates(recipe, steps_per_epoch=9, step_pictures=order.step_pictures)
+        rises = bool(rates[-1] > rates[len(rates) // 2])
+        noted.append(any("after the warm-up it rises" in note for note in notes))
+        assert noted[-1] == rises
+    assert noted == [True, False]
+
+
 def test_damaged_state_is_named(colours: Path, tmp_path: Path) -> None:
     kept = replace(COMPUTING, cache=tmp_path)
     tune(colours, computing=kept)
@@ -205,20 +274,18 @@ def test_corrupt_picture_is_named(tmp_path: Path, part: str) -> None:
 
 
 def test_score_counts_what_a_plain_loop_counts(tmp_path: Path) -> None:
-    from dora.finetune.datasets import open_dataset
-
     data = open_dataset("cifar10", write_cifar10(tmp_path))
     frozen = tiny_network().network
     assert isinstance(frozen, DinoNetwork)
     network = trainable(frozen, classes=7, recipe=TINY_RECIPE).train()
-    top1, top5 = score(network, data.train, frozen=frozen, image_px=32, computing=COMPUTING)
+    top1, top5 = score(network, data.train, frozen=frozen, recipe=TINY_RECIPE, computing=COMPUTING)
     assert network.training
     right = [0, 0]
     network.eval()
     for source, label in zip(data.train.sources, data.train.labels, strict=True):
         pixels = torch.from_numpy(source).permute(2, 0, 1)[None]
         pixels = (
-            torch.nn.functional.interpolate(pixels.float(), size=37, mode="bicubic", antialias=True)
+            torch.nn.functional.interpolate(pixels.float(), size=36, mode="bicubic", antialias=True)
             .round()
             .clamp(0, 255)[..., 2:34, 2:34]
         )
@@ -263,13 +330,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 import torch
-from dora.finetune import telling
+from dora.eval import kept_training
 from dora.train.distributed import process_group, rank
-from tests.dora.eval.test_finetune import COMPUTING, TINY_RECIPE, tune
+from tests.dora.finetune.test_finetune import COMPUTING, TINY_RECIPE, tune
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    telling.SAVE_EVERY_S = 0.0
+    kept_training.SAVE_EVERY_S = 0.0
     folder, epochs, readers = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     with process_group(torch.device("cpu")):
         result = tune(folder / "colours", replace(TINY_RECIPE, epochs=epochs),

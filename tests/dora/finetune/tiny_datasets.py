@@ -107,14 +107,15 @@ def write_inaturalist(
     *,
     train: Sequence[int] = (7, 3, 3),
     val: Sequence[int] = (3, 7),
+    year: int = 2018,
 ) -> Path:
     for part, labels in (("train", train), ("val", val)):
         images, classes = [], []
         for number, label in enumerate(labels):
-            name = f"train_val2018/Aves/{label}/{part}{number}.jpg"
+            name = f"train_val{year}/Aves/{label}/{part}{number}.jpg"
             write_jpeg(folder / name, label, number)
             images.append({"id": 10 * number, "file_name": name})
             classes.insert(0, {"id": number, "image_id": 10 * number, "category_id": label})
         content = {"images": images, "annotations": classes, "categories": []}
-        (folder / f"{part}2018.json").write_text(json.dumps(content))
+        (folder / f"{part}{year}.json").write_text(json.dumps(content))
     return folder

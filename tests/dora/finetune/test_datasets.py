@@ -8,11 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
+from PIL import Image
 
 from dora.errors import DoraError
+from dora.eval.pictures import read_picture
 from dora.finetune.datasets import ClassificationData, open_dataset
-from dora.finetune.pictures import centre_crop, open_source
-from tests.dora.eval.tiny_datasets import (
+from dora.finetune.pictures import open_source, scored_crop
+from dora.finetune.recipe import TestResize
+from tests.dora.eval.tiny_networks import write_colours
+from tests.dora.finetune.tiny_datasets import (
     annotations,
     coloured,
     write_cars,
@@ -22,7 +26,6 @@ from tests.dora.eval.tiny_datasets import (
     write_inaturalist,
     write_whole_cars,
 )
-from tests.dora.eval.tiny_networks import write_colours
 
 
 def assert_colours(data: ClassificationData, *, first: int) -> None:
@@ -100,8 +103,10 @@ def test_cars_with_one_list(tmp_path: Path) -> None:
     assert_colours(data, first=1)
 
 
-def test_inaturalist_has_any_numbers_of_classes(tmp_path: Path) -> None:
-    data = open_dataset("inat18", write_inaturalist(tmp_path))
+@pytest.mark.parametrize(("name", "year"), [("inat18", 2018), ("inat19", 2019)])
+def test_inaturalist_has_any_numbers_of_classes(tmp_path: Path, name: str, year: int) -> None:
+    data = open_dataset(name, write_inaturalist(tmp_path, year=year))
+    assert data.published.title == f"iNaturalist {year}"
     assert (data.train.labels, data.test.labels) == ((1, 0, 0), (0, 1))
     for source in data.train.sources:
         assert source.parent.name in ("3", "7")
@@ -144,6 +149,7 @@ def test_class_folder_never_seen_in_training_is_refused(tmp_path: Path) -> None:
         ("flowers102", "jpg is missing", "102flowers.tgz"),
         ("cars", "cars_train_annos.mat is missing", "devkit"),
         ("inat18", "train2018.json is missing", "train2018.json"),
+        ("inat19", "train2019.json is missing", "train2019.json"),
         ("imagenet", "has no folder train/", "train/CLASS"),
     ],
 )
@@ -259,6 +265,24 @@ def test_cars_annotations_without_labels_are_refused(tmp_path: Path) -> None:
         open_dataset("cars", tmp_path)
 
 
+def test_annotations_that_name_files_elsewhere_are_refused(tmp_path: Path) -> None:
+    path = write_inaturalist(tmp_path / "inat") / "train2018.json"
+    listed = json.loads(path.read_text())
+    listed["images"][1]["file_name"] = str(path.parent / listed["images"][1]["file_name"])
+    path.write_text(json.dumps(listed))
+    with pytest.raises(DoraError, match=r"names /.*, which is not a name within") as caught:
+        open_dataset("inat18", path.parent)
+    assert "copy train2018.json again" in caught.value.remedy
+    cars = write_cars(tmp_path / "cars")
+    here = str(cars / "cars_test" / "00001.jpg")
+    scipy.io.savemat(
+        cars / "devkit" / "cars_test_annos_withlabels.mat",
+        annotations([(here, 1), ("00002.jpg", 1)], ("fname", "class")),
+    )
+    with pytest.raises(DoraError, match="which is not a name within"):
+        open_dataset("cars", cars)
+
+
 class Evil:
     def __reduce__(self) -> tuple[object, ...]:
         return (print, ("code of the file has run",))
@@ -301,13 +325,38 @@ def test_digest_tells_pictures_and_labels_apart(tmp_path: Path) -> None:
     assert data.train.digest(tmp_path / "elsewhere") in digests
 
 
-def test_centre_crop_is_that_of_the_other_evaluations(tmp_path: Path) -> None:
-    from PIL import Image
-
-    from dora.eval.pictures import read_picture
-
+def test_scored_crop_is_that_of_the_other_evaluations(tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
     Image.fromarray(coloured(1, 0, side=50)).save(path)
-    expected = read_picture(path, image_px=32)
-    assert (centre_crop(path, image_px=32) == expected).all()
-    assert (centre_crop(coloured(1, 0, side=50), image_px=32) == expected).all()
+    expected = read_picture(path, image_px=112)
+    for source in (path, coloured(1, 0, side=50)):
+        assert (scored_crop(source, image_px=112, resize="bicubic") == expected).all()
+
+
+@pytest.mark.parametrize(
+    ("resize", "image_px", "shorter_px"),
+    [
+        ("bicubic", 224, 256),
+        ("bicubic", 384, 438),
+        ("bicubic", 32, 36),
+        ("bilinear", 224, 256),
+        ("bilinear", 368, 420),
+        ("bilinear", 384, 384),
+        ("bilinear", 512, 512),
+    ],
+)
+def test_scored_crop_is_resized_as_published(
+    resize: TestResize, image_px: int, shorter_px: int
+) -> None:
+    """DeiT's int((256 / 224) * side), and BEiT's int(side / crop_pct) in torchvision's default."""
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 40, 3), np.uint8))
+    kind = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}[resize]
+    resized = picture.resize((shorter_px, shorter_px * 50 // 40), kind)
+    left, top = ((side - image_px) / 2 for side in resized.size)
+    expected = resized.crop(
+        (round(left), round(top), round(left) + image_px, round(top) + image_px)
+    )
+    found = scored_crop(np.asarray(picture), image_px=image_px, resize=resize)
+    np.testing.assert_array_equal(found.permute(1, 2, 0).numpy(), np.asarray(expected))
+    if resize == "bicubic" or image_px < 384:
+        assert shorter_px == int((256 / 224) * image_px) == int(image_px / (224 / 256))

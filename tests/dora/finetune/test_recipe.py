@@ -32,9 +32,12 @@ def test_recipes_are_those_of_the_published_commands() -> None:
     assert recipe_for("cars", "paper").lr == 7.5e-5
     inat = recipe_for("inat18", "paper")
     assert (inat.epochs, inat.lr, inat.erasing) == (360, 5e-5, 0.1)
+    inat = recipe_for("inat19", "paper")
+    assert (inat.epochs, inat.lr, inat.erasing) == (360, 2.5e-5, 0.1)
     imagenet = recipe_for("imagenet", "paper")
     assert (imagenet.epochs, imagenet.peak_lr(1024), imagenet.layer_decay) == (200, 4e-3, 0.75)
-    assert imagenet.repeats == 1
+    assert (imagenet.repeats, imagenet.test_resize) == (1, "bilinear")
+    assert {cifar.test_resize, inat.test_resize} == {"bicubic"}
     assert {recipe_for("cars", "short").preset, cifar.preset} == {"short", "paper"}
 
 
