@@ -46,6 +46,7 @@ def test_a_command_that_fails_ends_the_demonstration(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400)
 def test_the_whole_demonstration_runs(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "wtours", "demo", "--out", str(tmp_path)]
     outcome = subprocess.run(command, env=dict(os.environ), capture_output=True, check=False)
