@@ -7,7 +7,7 @@ first crop, drawn for the clip's position, cut out and resized to 300 px.
 import random
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import count, cycle, islice
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -108,15 +108,16 @@ def independent_clips(walk: Walk) -> Source:
 
     def cut(samples: Iterator[tuple[int, bytes]]) -> Iterator[Made]:
         phases = random.Random(0)
-        for position in count():
-            first, frames = -1, []
-            while len(frames) < stretch:
-                tick, jpeg = next(samples)
-                if not frames or tick != first + len(frames):  # a pass begins
-                    first, frames = tick, []
-                frames.append(decode_jpeg(jpeg, picture_size(jpeg)))
-            phase = phases.randrange(stride)
-            yield walk.made(first + phase, position, frames[phase::stride])
+        first, position = -1, 0
+        frames: list[Pixels] = []
+        for tick, jpeg in samples:  # they end with a pass; the next one begins anew
+            if not frames or tick != first + len(frames):
+                first, frames = tick, []
+            frames.append(decode_jpeg(jpeg, picture_size(jpeg)))
+            if len(frames) == stretch:
+                phase = phases.randrange(stride)
+                yield walk.made(first + phase, position, frames[phase::stride])
+                frames, position = [], position + 1
 
     return lambda start: iter(plain_frames(walk).compose(cut))
 
