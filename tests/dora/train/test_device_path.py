@@ -32,15 +32,16 @@ from tests.dora.pretended_gpu import (
 from tests.dora.train.test_presets import ONE, SMALL, TWO
 
 CPU = torch.device("cpu")
+SHALLOW = "model.depth=1"
 RUNS = {
     "dora": ["dora", ONE],
     "released": ["released", ONE, "tracker.scope=process"],
-    "LARS in fp16": ["released", ONE, "precision=fp16", "optim.name=lars"],
-    "paper": ["paper", TWO],
-    "one-gpu": ["one-gpu", ONE, "compute.accumulate=2"],
-    "plain DINO": ["paper", TWO, "method=dino"],
-    "random blocks": ["dora", ONE, "tracker.mask=blocks", "model.depth=1"],
+    "paper": ["paper", TWO, SHALLOW],
+    "one-gpu": ["one-gpu", ONE, SHALLOW, "compute.accumulate=2"],
+    "plain DINO": ["paper", TWO, SHALLOW, "method=dino", "optim.name=adamw"],
+    "random blocks": ["dora", ONE, SHALLOW, "tracker.mask=blocks"],
 }
+"""In fp16 but for one-gpu, which takes bf16; LARS in paper."""
 Waits = type[Exception] | tuple[type[Exception], ...]
 HALFWAY = 4
 """A step in which the last layer is no longer frozen."""
@@ -76,7 +77,15 @@ def views_of(config: RunConfig) -> Views:
     return make_views(clips_of(config), config.augment, device=GPU)
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name, marks=[pytest.mark.slow] if name in ("released", "random blocks") else []
+        )
+        for name in RUNS
+    ],
+)
 def test_steps_mix_no_devices_and_the_host_never_waits(name: str) -> None:
     """From first crops on the CPU to figures; the loop waits for copies of figures alone.
 
@@ -138,6 +147,18 @@ def test_a_planted_wait_or_mixture_is_seen(
         trainer._teach(views, teacher_temperature=0.04)
 
 
+def test_visible_tokens_make_the_host_wait() -> None:
+    """As their option says: it asks how many they are."""
+    config = config_of("random blocks", "compute.student_tokens=visible")
+    with pretended_gpu() as gpu:
+        trainer, views = trainer_of(config), views_of(config)
+        with gpu.never_waited_for(), pytest.raises(WAITS) as wait:
+            trainer.train_step(views)
+    assert [entry.name for entry in wait.traceback if entry.path.name == "block.py"] == [
+        "keep_visible"
+    ]
+
+
 def test_figures_are_read_when_their_copy_has_arrived() -> None:
     """The event comes after the copy, and before the next step's; without it NaN would be read."""
     with pretended_gpu() as gpu, gpu.never_waited_for():
@@ -150,7 +171,7 @@ def test_figures_are_read_when_their_copy_has_arrived() -> None:
             assert second.read()[0] != {"loss": ARRIVED}
 
 
-@pytest.mark.parametrize("precision", ["float32", "fp16"])
+@pytest.mark.parametrize("precision", [pytest.param("float32", marks=pytest.mark.slow), "fp16"])
 def test_a_run_goes_on_on_a_gpu_from_a_checkpoint_of_the_cpu(precision: str) -> None:
     """State of networks, optimiser, centre and loss scaling goes there, and stays there."""
     config = config_of("random blocks", f"precision={precision}")
@@ -174,10 +195,10 @@ def test_a_run_goes_on_on_a_gpu_from_a_checkpoint_of_the_cpu(precision: str) -> 
     assert {value.device for value in (*state, trainer.method.centre)} == {GPU}
 
 
-@pytest.mark.parametrize("name", ["dora", "released"])
+@pytest.mark.parametrize("name", [pytest.param("dora", marks=pytest.mark.slow), "released"])
 def test_processes_reduce_what_is_on_their_gpus(name: str) -> None:
     """NCCL knows no other tensors. Gradients are left out: their reduction wants real ones."""
-    config = config_of(name, "tracker.scope=global")
+    config = config_of(name, SHALLOW, "tracker.scope=global")
     reduced: list[torch.device] = []
     with pretended_gpu() as gpu, pytest.MonkeyPatch.context() as two:
         two.setattr(distributed, "is_initialized", lambda: True)
