@@ -145,11 +145,12 @@ def _leave_at_once() -> None:
     """Leave NCCL's group after an error, whatever it still has to do.
 
     To destroy it waits for all kernels and for the other processes of the machine, which wait for
-    this one: torchrun would never see it end.
+    this one: torchrun would never see it end. Before torch 2.8 no group has a public way to abort;
+    the end of the process does it then.
     """
-    group = distributed.group.WORLD
-    assert group is not None
-    group.abort()
+    abort = getattr(distributed.group.WORLD, "abort", None)
+    if abort is not None:
+        abort()
 
 
 def rank() -> int:
