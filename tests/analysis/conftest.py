@@ -1,9 +1,10 @@
-"""The shard set that most tests of detections look at."""
+"""The shard set that most tests of detections look at, and reports without figures."""
 
 from pathlib import Path
 
 import pytest
 
+from analysis import report as report_module
 from tests.analysis.sets import make_set
 from wtours.shards import ShardSet
 
@@ -12,3 +13,9 @@ from wtours.shards import ShardSet
 def walk(tmp_path: Path) -> ShardSet:
     """Forty pictures in three tars."""
     return make_set(tmp_path / "walk")
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the figures out, which take most of a report's time."""
+    monkeypatch.setattr(report_module, "draw_gallery", lambda *_, **__: iter(()))

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from tests.video_making import panned, write_video
+from tests.video_making import panned, write_hurt_video, write_video
 from tests.wtours.walk_in_venice import PLAIN, leftovers
 from wtours.errors import WtoursError
 from wtours.shard import shard_videos, verify_shards
@@ -56,11 +56,7 @@ def test_a_truncated_video_is_refused(video: Path, tmp_path: Path) -> None:
 
 
 def test_damage_found_late_leaves_nothing(tmp_path: Path) -> None:
-    pictures = [panned(0, 3 * i, size=(320, 240)) for i in range(90)]
-    path = write_video(tmp_path / "hurt.mp4", pictures, options={"g": "10"})
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2 : len(content) // 2 + 2000] = bytes(2000)
-    path.write_bytes(content)
+    path = write_hurt_video(tmp_path / "hurt.mp4", frames=90)
     with pytest.raises(WtoursError, match=r"hurt\.mp4 cannot be decoded at about"):
         shard_videos([path], out=tmp_path / "shards", settings=PLAIN)
     assert leftovers(tmp_path / "shards") == []
