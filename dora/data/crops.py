@@ -24,7 +24,11 @@ RATIO = (3 / 4, 4 / 3)
 
 
 def draw_boxes(
-    draws: NDArray[np.float64], *, height: int, width: int, scale: tuple[float, float]
+    draws: NDArray[np.float64],
+    *,
+    height: int,
+    width: int,
+    scale: tuple[float, float] | NDArray[np.float64],
 ) -> NDArray[np.int64]:
     """Return (..., 4) boxes as torchvision's RandomResizedCrop draws them.
 
@@ -35,7 +39,8 @@ def draw_boxes(
         draws: (..., BOX_DRAWS) uniform in [0, 1).
         height: of the parent, pixels.
         width: of the parent, pixels.
-        scale: share of the parent's area, smallest and largest.
+        scale: share of the parent's area, smallest and largest, each one number or, of arrays,
+            whatever goes with (..., TRIES).
     """
     area = height * width * (scale[0] + (scale[1] - scale[0]) * draws[..., :TRIES])
     low, high = np.log(RATIO)

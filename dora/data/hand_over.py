@@ -168,7 +168,7 @@ class _Packer(pickle.Pickler):
 
     def _left_there(self, value: Tensor) -> tuple[Any, ...]:
         """Return the name of a tensor that lies in the slot."""
-        start = value.storage_offset() - self._slot.storage_offset()
+        start = int(value.storage_offset()) - int(self._slot.storage_offset())
         end = start + _reach(value) + 1
         assert self._used_bytes <= start, "it would lie under one that was copied"
         assert end <= len(self._slot), "it lies in another slot"

@@ -50,7 +50,7 @@ class DrawnClip:
 
     @property
     def rows(self) -> NDArray[np.float32]:
-        """(V + L, T, VIEW_COLUMNS): the parameters of all its pictures."""
+        """Return (V + L, T, VIEW_COLUMNS), the parameters of all pictures of the clip."""
         return self.draws.rows()
 
     def packed(self) -> "PackedClip":
