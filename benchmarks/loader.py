@@ -1,6 +1,7 @@
 """Clips per second and core of the loader, beside other ways to the same clips.
 
     python -m benchmarks.loader [--video WALK.mp4] [--work data/benchmarks] [--workers 2] [--runs 3]
+    python -m benchmarks.loader --only loader bare  # and no other ways: a minute
 
 On a 4K60 video with a keyframe every five seconds, which is made where none is given, and on its
 pictures at 30 a second, which are kept in --work for the next run. A clip is eight frames a second
@@ -82,18 +83,36 @@ def main(tokens: Sequence[str] | None = None) -> None:
     parser.add_argument("--preset", default="released")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="at the most")
     parser.add_argument("--run-s", type=float, default=4.0, help="seconds of each run, at least")
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="WORD", help="ways whose names hold one of these"
+    )
     options = options_of(parser, runs=3, tokens=tokens)
     start_server()
     with one_thread():
         walk = prepare(options.video, options.work, preset=options.preset)
-        rows = compare(walk, workers=options.workers, run_s=options.run_s, runs=options.runs)
-        rows += [first_batch(walk, workers=options.workers, runs=options.runs), mixing(walk)]
+        ways = chosen_ways(
+            {**our_ways(walk, workers=options.workers), **other_ways(walk)}, options.only
+        )
+        rows = compare(walk, ways, workers=options.workers, run_s=options.run_s, runs=options.runs)
+        rows.append(first_batch(walk, workers=options.workers, runs=options.runs))
+        if not options.only:
+            rows.append(mixing(walk))
     write_record("loader", rows, folder=options.out)
 
 
-def compare(walk: Walk, *, workers: int, run_s: float, runs: int) -> list[dict[str, Any]]:
+def chosen_ways(ways: dict[str, Row], only: Sequence[str]) -> dict[str, Row]:
+    """Return the ways whose names hold one of some words, and the one all are compared with."""
+    return {
+        name: row
+        for name, row in ways.items()
+        if not only or name == ONE_WORKER or any(word in name for word in only)
+    }
+
+
+def compare(
+    walk: Walk, ways: dict[str, Row], *, workers: int, run_s: float, runs: int
+) -> list[dict[str, Any]]:
     """Return a row for each way, and one of what more workers give."""
-    ways = {**our_ways(walk, workers=workers), **other_ways(walk)}
     absent = {name: row.absent for name, row in ways.items() if row.absent}
     for name, reason in absent.items():
         print(f"{name} is left out: {reason}", file=sys.stderr)

@@ -69,6 +69,15 @@ def test_the_loader_is_timed_beside_other_ways(tmp_path: Path, small_walk: Path)
         assert rows[name].get("absent") or rows[name]["clips_hz"]
 
 
+def test_only_some_ways_are_compared_if_wanted() -> None:
+    """Beside the loader with one worker, always."""
+    row = loader.Row(source=lambda _: iter(()))
+    ways = dict.fromkeys(["bare decodes", "loader, in process", "loader, 1 worker", "other"], row)
+    assert list(loader.chosen_ways(ways, [])) == list(ways)
+    assert list(loader.chosen_ways(ways, ["bare"])) == ["bare decodes", "loader, 1 worker"]
+    assert list(loader.chosen_ways(ways, ["none"])) == ["loader, 1 worker"]
+
+
 def test_other_clips_stop_the_loaders_benchmark(tmp_path: Path, small_walk: Path) -> None:
     """A way that reads the pictures must give the very same."""
     walk = prepare(small_walk, tmp_path, preset="smoke")

@@ -17,7 +17,7 @@ from torch import Tensor
 from dora.config import AugmentConfig
 from dora.data.clip_draws import COLOURS, FLIP, HEIGHT, LEFT, TOP, WIDTH
 from dora.data.colours import change_colours, normalise
-from dora.data.reading import DrawnClip, Replaced
+from dora.data.reading import DrawnClip, PackedClip, Replaced
 from dora.data.resampling import Taps, bicubic_taps, bilinear_taps, resample
 from dora.data.views import Views
 
@@ -40,7 +40,7 @@ class ClipViews:
 
 def finish_clip(clip: DrawnClip, augment: AugmentConfig) -> ClipViews:
     """Return the views of one clip, on the device of its first crops."""
-    rows = torch.from_numpy(clip.draws.rows())
+    rows = torch.from_numpy(clip.rows)
     global_views, local_crops = apply_draws(clip.first[None], rows[None], augment)
     return ClipViews(
         position=clip.position,
@@ -51,7 +51,7 @@ def finish_clip(clip: DrawnClip, augment: AugmentConfig) -> ClipViews:
 
 
 def make_views(
-    clips: Sequence[DrawnClip], augment: AugmentConfig, *, device: torch.device
+    clips: Sequence[DrawnClip | PackedClip], augment: AugmentConfig, *, device: torch.device
 ) -> Views:
     """Return the views of clips, on the device.
 
@@ -64,7 +64,7 @@ def make_views(
         device: where they go.
     """
     first = _send([clip.first.permute(0, 2, 3, 1) for clip in clips], device)
-    rows = _send([torch.from_numpy(clip.draws.rows()) for clip in clips], device)
+    rows = _send([torch.from_numpy(clip.rows) for clip in clips], device)
     first = first.permute(0, 1, 4, 2, 3)
     count, frames, _, side, _ = first.shape
     sides = (augment.global_views[0].px, augment.local_view.px)

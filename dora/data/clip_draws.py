@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dora.config import AugmentConfig, ViewConfig
+from dora.config import AugmentConfig
 from dora.data.colours import COLOUR_COLUMNS, COLOUR_DRAWS, ColourDraws, draw_colours
 from dora.data.crops import BOX_DRAWS, draw_boxes, draw_plain_box
 from dora.data.draws import FIRST_CROP, GLOBAL_VIEWS, LOCAL_CROPS, uniform_draws
@@ -35,6 +35,10 @@ class ViewDraws:
     """(L, T)"""
     colours: ColourDraws
 
+    def __getitem__(self, part: slice) -> "ViewDraws":
+        """Return the draws of some views."""
+        return ViewDraws(boxes=self.boxes[part], flips=self.flips[part], colours=self.colours[part])
+
     def rows(self) -> NDArray[np.float32]:
         """Return (L, T, VIEW_COLUMNS): the parameters of each picture; all fit a float32."""
         return np.concatenate(
@@ -48,14 +52,24 @@ class ClipDraws:
 
     first_box: NDArray[np.int64]
     """(4,) top, left, height, width in pixels of the frames."""
-    global_views: ViewDraws
-    """(V, T, ...); boxes and flips are equal over T."""
-    local_crops: ViewDraws
-    """(L, T, ...)"""
+    views: ViewDraws
+    """(V + L, T, ...): global views, whose boxes and flips are equal over T, then local crops."""
+    global_count: int
+    """V"""
+
+    @property
+    def global_views(self) -> ViewDraws:
+        """Return what was drawn for the (V, T) pictures of global views."""
+        return self.views[: self.global_count]
+
+    @property
+    def local_crops(self) -> ViewDraws:
+        """Return what was drawn for the (L, T) pictures of local crops."""
+        return self.views[self.global_count :]
 
     def rows(self) -> NDArray[np.float32]:
         """Return (V + L, T, VIEW_COLUMNS): the parameters of all pictures of the clip."""
-        return np.concatenate([self.global_views.rows(), self.local_crops.rows()])
+        return self.views.rows()
 
 
 def draw_clip(
@@ -80,45 +94,35 @@ def draw_clip(
         first_box = draw_plain_box(box, height=height, width=width, px=augment.first_px)
     else:
         first_box = draw_boxes(box, height=height, width=width, scale=augment.first_scale)
-
-    def numbers(purpose: int) -> NDArray[np.float64]:
-        return uniform_draws(seed, purpose=purpose, place=position, rows=frames, columns=VIEW_DRAWS)
-
-    views = [
-        _draw_views(numbers(GLOBAL_VIEWS + v)[None], view, augment, scope="clip")
-        for v, view in enumerate(augment.global_views)
+    count = len(augment.global_views)
+    purposes = [GLOBAL_VIEWS + v for v in range(count)]
+    purposes += [LOCAL_CROPS + j for j in range(augment.local_crops)]
+    numbers = [
+        uniform_draws(seed, purpose=purpose, place=position, rows=frames, columns=VIEW_DRAWS)
+        for purpose in purposes
     ]
-    crops = np.stack([numbers(LOCAL_CROPS + j) for j in range(augment.local_crops)])
     return ClipDraws(
-        first_box=first_box,
-        global_views=_join(views),
-        local_crops=_draw_views(crops, augment.local_view, augment, scope=augment.local_box),
+        first_box=first_box, views=_draw_views(np.stack(numbers), augment), global_count=count
     )
 
 
-def _draw_views(
-    draws: NDArray[np.float64], view: ViewConfig, augment: AugmentConfig, *, scope: str
-) -> ViewDraws:
-    """Return the parameters of views of one kind from (L, T, VIEW_DRAWS) uniform numbers.
+def _draw_views(draws: NDArray[np.float64], augment: AugmentConfig) -> ViewDraws:
+    """Return the parameters of all views from (V + L, T, VIEW_DRAWS) uniform numbers.
 
-    What is drawn once for a clip is taken from the numbers of its first frame.
+    What is drawn once for a clip is taken from the numbers of its first frame. All views are drawn
+    together, for at these sizes the number of operations is what costs.
     """
+    kinds = (*augment.global_views, *(augment.local_view,) * augment.local_crops)
+    of_clip = kinds if augment.local_box == "clip" else augment.global_views
+    geometry = draws[..., : BOX_DRAWS + 1].copy()
+    geometry[: len(of_clip)] = draws[: len(of_clip), :1, : BOX_DRAWS + 1]
     firsts = np.broadcast_to(draws[:, :1], draws.shape)
-    geometry = firsts if scope == "clip" else draws
     photometry = firsts if augment.photometric == "clip" else draws
+    scales = np.asarray([view.scale for view in kinds]).T[..., None, None]
+    flips = np.asarray([view.flip for view in kinds])[:, None]
     side = augment.first_px
     return ViewDraws(
-        boxes=draw_boxes(geometry[..., :BOX_DRAWS], height=side, width=side, scale=view.scale),
-        flips=geometry[..., BOX_DRAWS] < view.flip,
-        colours=draw_colours(photometry[..., BOX_DRAWS + 1 :][..., :COLOUR_DRAWS], view),
-    )
-
-
-def _join(views: list[ViewDraws]) -> ViewDraws:
-    if len(views) == 1:
-        return views[0]
-    return ViewDraws(
-        boxes=np.concatenate([view.boxes for view in views]),
-        flips=np.concatenate([view.flips for view in views]),
-        colours=ColourDraws.join([view.colours for view in views]),
+        boxes=draw_boxes(geometry[..., :BOX_DRAWS], height=side, width=side, scale=scales),
+        flips=geometry[..., BOX_DRAWS] < flips,
+        colours=draw_colours(photometry[..., BOX_DRAWS + 1 :][..., :COLOUR_DRAWS], *kinds),
     )

@@ -53,12 +53,9 @@ class ColourDraws:
     solarise: NDArray[np.bool_]
     """(I,)"""
 
-    @classmethod
-    def join(cls, parts: list[Self]) -> Self:
-        """Return draws of several groups of pictures, joined along the first axis."""
-        names = [field.name for field in fields(cls)]
-        joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-        return cls(**joined)
+    def __getitem__(self, part: slice) -> Self:
+        """Return the draws of some pictures, along the first axis."""
+        return type(self)(**{f.name: getattr(self, f.name)[part] for f in fields(self)})
 
     def rows(self) -> NDArray[np.float32]:
         """Return (I, COLOUR_COLUMNS): the parameters of each picture as one row of numbers."""
@@ -72,24 +69,29 @@ class ColourDraws:
         return rows
 
 
-def draw_colours(draws: NDArray[np.float64], view: ViewConfig) -> ColourDraws:
+def draw_colours(draws: NDArray[np.float64], *views: ViewConfig) -> ColourDraws:
     """Return the parameters of I pictures.
 
     Args:
         draws: (..., COLOUR_DRAWS) uniform in [0, 1); the leading axes count pictures.
-        view: gives the probabilities.
+        views: give the probabilities: one of each along the first axis, or one of all.
     """
+    kinds = (len(views), *(1,) * (draws.ndim - 2))
+
+    def chances(name: str) -> NDArray[np.float64]:
+        return np.asarray([getattr(view, name) for view in views]).reshape(kinds)
+
     strengths = np.asarray(STRENGTHS)
     around = np.asarray([1.0, 1.0, 1.0, 0.0])
     low, high = BLUR_PX
     blur_px = low + (high - low) * draws[..., 11]
     return ColourDraws(
-        jitter=draws[..., 0] < view.jitter,
+        jitter=draws[..., 0] < chances("jitter"),
         order=np.argsort(draws[..., 1:5], axis=-1, kind="stable"),
         factors=(around + strengths * (2 * draws[..., 5:9] - 1)).astype(np.float32),
-        grey=draws[..., 9] < view.grey,
-        blur_px=np.where(draws[..., 10] < view.blur, blur_px, 0).astype(np.float32),
-        solarise=draws[..., 12] < view.solarise,
+        grey=draws[..., 9] < chances("grey"),
+        blur_px=np.where(draws[..., 10] < chances("blur"), blur_px, 0).astype(np.float32),
+        solarise=draws[..., 12] < chances("solarise"),
     )
 
 

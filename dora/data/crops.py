@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from dora.data.jpeg import SHRINKS, Shrink, decode_jpeg
 from dora.errors import DoraError
@@ -25,7 +24,11 @@ RATIO = (3 / 4, 4 / 3)
 
 
 def draw_boxes(
-    draws: NDArray[np.float64], *, height: int, width: int, scale: tuple[float, float]
+    draws: NDArray[np.float64],
+    *,
+    height: int,
+    width: int,
+    scale: tuple[float, float] | NDArray[np.float64],
 ) -> NDArray[np.int64]:
     """Return (..., 4) boxes as torchvision's RandomResizedCrop draws them.
 
@@ -36,7 +39,8 @@ def draw_boxes(
         draws: (..., BOX_DRAWS) uniform in [0, 1).
         height: of the parent, pixels.
         width: of the parent, pixels.
-        scale: share of the parent's area, smallest and largest.
+        scale: share of the parent's area, smallest and largest, each one number or, of arrays,
+            whatever goes with (..., TRIES).
     """
     area = height * width * (scale[0] + (scale[1] - scale[0]) * draws[..., :TRIES])
     low, high = np.log(RATIO)
@@ -105,6 +109,7 @@ def cut_first(
     *,
     px: int,
     buffer: NDArray[np.uint8] | None = None,
+    out: Tensor | None = None,
 ) -> Tensor:
     """Return the first crop of a frame from its JPEG, (1, 3, px, px) uint8, channels last.
 
@@ -114,16 +119,17 @@ def cut_first(
         box: (4,) the box.
         px: side of the crop.
         buffer: memory to decode into.
+        out: memory for the crop, in its shape and order; not given: fresh memory.
 
     Raises:
         DamagedJpegError: the frame cannot be decoded.
     """
     shrink = shrink_of(box, px=px)
     pixels = decode_jpeg(jpeg, size, shrink=shrink, buffer=buffer)
-    return resize_first(pixels[shrunk_box(box, shrink)], px=px)
+    return resize_first(pixels[shrunk_box(box, shrink)], px=px, out=out)
 
 
-def resize_first(pixels: NDArray[np.uint8], *, px: int) -> Tensor:
+def resize_first(pixels: NDArray[np.uint8], *, px: int, out: Tensor | None = None) -> Tensor:
     """Return an (H, W, 3) picture as (1, 3, px, px) uint8, channels last.
 
     torch computes 8 bits with whole numbers (weights of 15 bits, 8 bits between the two axes):
@@ -131,6 +137,8 @@ def resize_first(pixels: NDArray[np.uint8], *, px: int) -> Tensor:
     """
     # In this order the strides say that channels are last, and the result's will be as well.
     picture = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)
-    return functional.interpolate(
-        picture, size=(px, px), mode="bilinear", align_corners=False, antialias=False
-    )
+    if out is None:
+        out = torch.empty((1, px, px, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
+    # What `interpolate` calls, which takes no memory for its result: (align_corners, scales).
+    torch.ops.aten.upsample_bilinear2d.out(picture, (px, px), False, None, None, out=out)
+    return out

@@ -13,8 +13,8 @@ import mmap
 import os
 import pickle
 import tempfile
-from collections.abc import Iterable, Iterator
-from itertools import count
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count, islice
 from multiprocessing import reduction
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,15 @@ class Slots:
         os.ftruncate(self._descriptor, self.slots * self.size_bytes)
         self._memory = self._map()
 
+    def memory(self, slot: int) -> Tensor:
+        """Return the memory of a slot, (bytes,) uint8."""
+        return self._memory[slot]
+
     def put(self, slot: int, clip: object) -> Parcel:
-        """Return a clip whose 8-bit tensors now lie in a slot, as far as they fit in it."""
+        """Return a clip whose 8-bit tensors now lie in a slot, as far as they fit in it.
+
+        Those that lie there already stay where they are; they come before all others.
+        """
         stream = io.BytesIO()
         packer = _Packer(stream, self._memory[slot])
         packer.dump(clip)
@@ -92,8 +99,8 @@ class Slots:
         return memory.view(self.slots, self.size_bytes)
 
 
-class SlotReader(Dataset[tuple[int, Parcel | Fault]]):
-    """What a worker does: reads a clip and puts it in its slot.
+class SlotReader(Dataset[list[tuple[int, Parcel | Fault]]]):
+    """What a worker does: reads some clips and puts each in its slot.
 
     Args:
         way: how clips come to the device.
@@ -103,30 +110,42 @@ class SlotReader(Dataset[tuple[int, Parcel | Fault]]):
     def __init__(self, way: Way[Any], slots: Slots) -> None:
         self.way, self.slots = way, slots
 
-    def __getitem__(self, item: tuple[int, ClipPlace]) -> tuple[int, Parcel | Fault]:
-        slot, place = item
-        clip = self.way.read_or_fault(place)
-        return slot, clip if isinstance(clip, Fault) else self.slots.put(slot, clip)
+    def __getitem__(
+        self, places: Sequence[tuple[int, ClipPlace]]
+    ) -> list[tuple[int, Parcel | Fault]]:
+        return [(slot, self._read(slot, place)) for slot, place in places]
+
+    def _read(self, slot: int, place: ClipPlace) -> Parcel | Fault:
+        clip = self.way.read_or_fault(place, memory=self.slots.memory(slot))
+        return clip if isinstance(clip, Fault) else self.slots.put(slot, clip)
 
 
 class NumberedPlaces:
     """Places with the slots of their clips, which go round, also over several iterations.
 
+    They go to a worker some at a time: a message and its answer cost as much for one as for four.
+
     Args:
         places: of clips, in order; iterated over again, it goes on.
         slots: how many there are.
+        together: how many places make a message; the last of an iteration may be shorter.
     """
 
-    def __init__(self, places: Iterable[ClipPlace], slots: int) -> None:
-        self._places, self._slots, self._numbers = places, slots, count()
+    def __init__(self, places: Iterable[ClipPlace], slots: int, *, together: int) -> None:
+        assert 1 <= together <= slots
+        self._places, self._slots, self._together = places, slots, together
+        self._numbers = count()
 
-    def __iter__(self) -> Iterator[tuple[int, ClipPlace]]:
-        for place in self._places:
-            yield next(self._numbers) % self._slots, place
+    def __iter__(self) -> Iterator[list[tuple[int, ClipPlace]]]:
+        places = iter(self._places)
+        while message := [
+            (next(self._numbers) % self._slots, place) for place in islice(places, self._together)
+        ]:
+            yield message
 
 
 class _Packer(pickle.Pickler):
-    """Pickles all but tensors, which it copies to a slot, or hands over apart."""
+    """Pickles all but tensors, which it leaves in a slot, copies to it, or hands over apart."""
 
     def __init__(self, stream: io.BytesIO, slot: Tensor) -> None:
         super().__init__(stream, protocol=pickle.HIGHEST_PROTOCOL)
@@ -136,6 +155,8 @@ class _Packer(pickle.Pickler):
     def persistent_id(self, value: object) -> tuple[Any, ...] | None:
         if not isinstance(value, Tensor):
             return None
+        if value.untyped_storage().data_ptr() == self._slot.untyped_storage().data_ptr():
+            return self._left_there(value)
         if value.dtype != torch.uint8 or value.numel() > len(self._slot) - self._used_bytes:
             self.apart.append(value)
             return (len(self.apart) - 1,)
@@ -144,6 +165,15 @@ class _Packer(pickle.Pickler):
         _within(self._slot, start, shape, strides).copy_(whole)
         self._used_bytes = _aligned(start + value.numel())
         return start, shape, strides
+
+    def _left_there(self, value: Tensor) -> tuple[Any, ...]:
+        """Return the name of a tensor that lies in the slot."""
+        start = int(value.storage_offset()) - int(self._slot.storage_offset())
+        end = start + _reach(value) + 1
+        assert self._used_bytes <= start, "it would lie under one that was copied"
+        assert end <= len(self._slot), "it lies in another slot"
+        self._used_bytes = _aligned(end)
+        return start, tuple(value.shape), value.stride()
 
 
 class _Unpacker(pickle.Unpickler):
@@ -169,8 +199,13 @@ def _within(slot: Tensor, start: int, shape: tuple[int, ...], strides: tuple[int
 
 def _is_dense(tensor: Tensor) -> bool:
     """Whether its elements fill one stretch of memory, in whatever order of axes."""
-    reach = sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
-    return tensor.numel() == reach + 1
+    return tensor.numel() == _reach(tensor) + 1
+
+
+def _reach(tensor: Tensor) -> int:
+    """Return how many elements lie between the first and the last in memory."""
+    steps = zip(tensor.shape, tensor.stride(), strict=True)
+    return sum((int(count) - 1) * int(step) for count, step in steps)
 
 
 def _open_memory() -> int:

@@ -5,8 +5,10 @@ Pillow, which also brings libjpeg-turbo (equal in every value, `tests/dora/data/
 Scaled decoding is the decoder's own: of each block of 8x8 it computes 4x4, 2x2 or 1 from the low
 frequencies, which is near to the mean over the area of a pixel. Other scales (M/8) exist, but not
 in the decoder's fast instructions: 7/8 to 5/8 take longer than the whole (benchmarks/decoders.py).
-Of a picture only a part could be decoded, but no package for Python that brings its library offers
-it.
+
+Of a picture only the part in the crop could be decoded. Of the packages for Python that bring their
+library, nvidia-nvimgcodec 0.9 offers it, on the CPU too: equal pixels in 0.83 of the time. But a
+picture that was cut short and ended again, or damaged in its middle, it takes for whole.
 """
 
 from typing import Literal

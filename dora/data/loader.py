@@ -9,7 +9,7 @@ put together in page-locked memory; views are made there. Without one they are f
 import math
 import warnings
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,9 @@ from dora.data.ways import Way, choose_way
 from dora.data.workers import interrupts_held, start_worker, worker_context
 from dora.errors import DoraError
 
+MESSAGE_CLIPS = 4
+"""Clips that a worker is told of at once, at the most: more would be more to wait for first."""
+
 
 class ClipLoader:
     """Iterates over a rank's batches, from a step of the run to another.
@@ -48,9 +51,9 @@ class ClipLoader:
     its memory. As with every way but the plain fork, a program that uses this class keeps its own
     doing under `if __name__ == "__main__"`.
 
-    Memory: shared memory for at most `prefetch` clips of `clip_bytes` from each worker and for
-    those of the batch at hand, and in this process 20 bytes for each row of the indices; workers
-    hold no index.
+    Memory: shared memory for at most `prefetch` clips of `clip_bytes` from each worker, for those
+    of the batch at hand and for a message of four more, and in this process 20 bytes for each row
+    of the indices; workers hold no index.
 
     Args:
         shards: the shard sets that `clips` was made from, in its order.
@@ -106,8 +109,6 @@ class ClipLoader:
         self.way: Way[Any] = choose_way(reader, augment, device=self.device, decoder=decoder)
         self.bad_frames = BadFrames([shard_set.address for shard_set in self.shards])
         self.workers = workers
-        # In the batch at hand; and the first clips of all workers are waited for together.
-        self.held = max(self.batch_clips, workers)
         self.prefetch = self._prefetch() if workers else None
 
     def __len__(self) -> int:
@@ -173,25 +174,28 @@ class ClipLoader:
 
     def _read_here(self, places: StagedPlaces) -> Iterator[Any]:
         places.prepare(1)
+        # Used again with each batch, for fresh memory costs a page at a time.
+        memory = cycle(torch.empty((self.batch_clips, self.clip_bytes), dtype=torch.uint8))
         while not places.finished:
             for place in places:
-                yield self.way.read_or_fault(place)
+                yield self.way.read_or_fault(place, memory=next(memory))
 
     def _worked(self, places: StagedPlaces) -> Iterator[Any]:
         """Yield what workers read."""
         assert self.prefetch is not None
         places.prepare(self.prefetch * self.workers)
-        slots = Slots(self.prefetch * self.workers + self.held, size_bytes=self.clip_bytes)
+        together = min(self.prefetch, self._together())
+        slots = Slots(self.prefetch * self.workers + self._held(), size_bytes=self.clip_bytes)
         with warnings.catch_warnings():
             # More workers than cores is the user's choice.
             warnings.filterwarnings("ignore", message="This DataLoader will create")
             loader: DataLoader[Any] = DataLoader(
                 SlotReader(self.way, slots),
                 batch_size=None,
-                sampler=NumberedPlaces(places, slots.slots),
+                sampler=NumberedPlaces(places, slots.slots, together=together),
                 num_workers=self.workers,
                 collate_fn=_unchanged,
-                prefetch_factor=self.prefetch,
+                prefetch_factor=self.prefetch // together,
                 multiprocessing_context=worker_context(),
                 worker_init_fn=start_worker,
                 # Workers stay when places end for now, because the cache must first give up tars.
@@ -203,23 +207,42 @@ class ClipLoader:
                 results = iter(loader)
                 # Workers answer in turn: now each has, and has all that it was to inherit.
                 started = list(islice(results, self.workers))
-        for slot, result in _chained(started, results, loader, places):
-            yield result if isinstance(result, Fault) else slots.take(slot, result)
+        for message in _chained(started, results, loader, places):
+            for slot, result in message:
+                yield result if isinstance(result, Fault) else slots.take(slot, result)
+
+    def _wanted(self) -> int:
+        """Return how many clips each worker should have ready: two batches among them."""
+        return max(2, math.ceil(2 * self.batch_clips / self.workers))
+
+    def _together(self) -> int:
+        """Return how many clips a worker is told of at once; another such message is on its way."""
+        return min(MESSAGE_CLIPS, self._wanted() // 2)
+
+    def _held(self) -> int:
+        """Return how many clips beside those that workers may have ready are in memory.
+
+        Those of the batch at hand and the rest of the message with its last one; at the start the
+        first messages of all workers, which are waited for together.
+        """
+        together = self._together()
+        return max(self.batch_clips, self.workers * together) + together - 1
 
     def _prefetch(self) -> int:
-        """Return how many clips each worker may have ready: two batches among them, if they fit."""
-        wanted = max(2, math.ceil(2 * self.batch_clips / self.workers))
+        """Return how many clips each worker may have ready: those that are wanted, if they fit."""
+        wanted = self._wanted()
         room = room_bytes()
         if room is None:
             return wanted
         # Half of what is free, for other processes need some, and the batch at hand is there too.
         free_bytes = room // (2 * self.world)
-        fitting = (free_bytes // self.clip_bytes - self.held) // self.workers
+        held = self._held()
+        fitting = (free_bytes // self.clip_bytes - held) // self.workers
         if fitting < 1:
             raise DoraError(
                 f"{SHARED_MEMORY} has room for {free_bytes // 2**20} MiB of clips, and "
                 f"{self.workers} workers need "
-                f"{(self.workers + self.held) * self.clip_bytes // 2**20} MiB",
+                f"{(self.workers + held) * self.clip_bytes // 2**20} MiB",
                 remedy="set data.workers to 0, or start the container with more (--shm-size 8g)",
             )
         return min(wanted, fitting)

@@ -40,8 +40,12 @@ class PictureReader(ClipReader):
     to the first, stands in the place of one that cannot be read.
     """
 
-    def read(self, place: ClipPlace) -> DrawnClip:
+    def read(self, place: ClipPlace, *, memory: Tensor | None = None) -> DrawnClip:
         """Return one picture as a clip.
+
+        Args:
+            place: where it is.
+            memory: not used: its crop is copied there when it is handed over.
 
         Raises:
             DoraError: it cannot be read, or is too small for the first crop.

@@ -1,5 +1,6 @@
 """Reads one clip: places of its pictures to first crops and draws, in whatever process."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,30 @@ class DrawnClip:
     first: Tensor
     """(T, 3, S, S) uint8, channels last in memory."""
     draws: ClipDraws
+    replaced: tuple[Replaced, ...] = ()
+
+    @property
+    def rows(self) -> NDArray[np.float32]:
+        """Return (V + L, T, VIEW_COLUMNS), the parameters of all pictures of the clip."""
+        return self.draws.rows()
+
+    def packed(self) -> "PackedClip":
+        """Return the clip with what of its draws is still to be applied, as one array."""
+        return PackedClip(
+            position=self.position, first=self.first, rows=self.rows, replaced=self.replaced
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackedClip:
+    """A clip on its way to a GPU: one array costs less to hand over than the seventeen of draws."""
+
+    position: int
+    """Number of the clip in the run."""
+    first: Tensor
+    """(T, 3, S, S) uint8, channels last in memory."""
+    rows: NDArray[np.float32]
+    """(V + L, T, VIEW_COLUMNS), `ClipDraws.rows`."""
     replaced: tuple[Replaced, ...] = ()
 
 
@@ -98,8 +123,12 @@ class ClipReader:
         self.files = OpenFiles()
         self._buffer = np.empty(0, dtype=np.uint8)
 
-    def read(self, place: ClipPlace) -> DrawnClip:
+    def read(self, place: ClipPlace, *, memory: Tensor | None = None) -> DrawnClip:
         """Return one clip.
+
+        Args:
+            place: where it is.
+            memory: (bytes,) uint8 where its first crops shall lie; not given: fresh memory.
 
         Raises:
             ShardError: a picture was altered.
@@ -108,7 +137,7 @@ class ClipReader:
         faults: Faults = {}
         jpegs, size = self._read_jpegs(place, faults)
         draws = self._draw(place, size)
-        first = self._cut(place, jpegs, size, draws, faults)
+        first = self._cut(place, jpegs, size, draws, faults, memory)
         return DrawnClip(
             position=place.position,
             first=first,
@@ -187,24 +216,28 @@ class ClipReader:
         size: tuple[int, int],
         draws: ClipDraws,
         faults: Faults,
+        memory: Tensor | None = None,
     ) -> Tensor:
         """Return (T, 3, S, S) uint8, the first crops; good ones in the place of those at fault."""
         px = self.augment.first_px
-        first = torch.empty((len(place.frames), px, px, 3), dtype=torch.uint8)
+        shape = (len(place.frames), px, px, 3)
+        if memory is None:
+            memory = torch.empty(math.prod(shape), dtype=torch.uint8)
+        first = memory[: math.prod(shape)].view(shape).permute(0, 3, 1, 2)
         if self._buffer.size < 3 * size[0] * size[1]:
             self._buffer = np.empty(3 * size[0] * size[1], dtype=np.uint8)
         for t, jpeg in jpegs.items():
             try:
-                crop = cut_first(jpeg, size, draws.first_box, px=px, buffer=self._buffer)
+                cut_first(
+                    jpeg, size, draws.first_box, px=px, buffer=self._buffer, out=first[t : t + 1]
+                )
             except DamagedJpegError as fault:
                 self._note(place, t, fault, faults)
-            else:
-                first[t] = crop[0].permute(1, 2, 0)
         if len(faults) == len(place.frames):
             raise _no_good_frame(place, faults)
         for t in faults:
             first[t] = first[nearest(t, set(jpegs) - set(faults))]
-        return first.permute(0, 3, 1, 2)
+        return first
 
     def _note(
         self,

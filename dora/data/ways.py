@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import torch
+from torch import Tensor
 
 from dora.config import AugmentConfig
 from dora.data.augment import ClipViews, finish_clip, make_views, stack_views
@@ -17,9 +18,9 @@ from dora.data.places import ClipPlace
 from dora.data.reading import (
     ClipReader,
     Decoder,
-    DrawnClip,
     EncodedClip,
     Fault,
+    PackedClip,
     Replaced,
     one_thread,
 )
@@ -53,22 +54,27 @@ class Way(ABC, Generic[Clip]):
         self.reader, self.augment, self.device = reader, augment, device
 
     @abstractmethod
-    def read(self, place: ClipPlace) -> Clip:
+    def read(self, place: ClipPlace, *, memory: Tensor | None = None) -> Clip:
         """Return a clip as it travels.
+
+        Args:
+            place: where it is.
+            memory: (bytes,) uint8 through which it will be handed over. Pixels that are at once
+                put there, from its first byte on, need no copy.
 
         Raises:
             ShardError: a picture was altered.
             DoraError: a picture cannot be decoded, or does not fit.
         """
 
-    def read_or_fault(self, place: ClipPlace) -> Clip | Fault:
+    def read_or_fault(self, place: ClipPlace, *, memory: Tensor | None = None) -> Clip | Fault:
         """Return a clip as it travels, or the user's error as a value.
 
         Raised in a worker, it would reach the user as a text with a traceback.
         """
         try:
             with one_thread():
-                return self.read(place)
+                return self.read(place, memory=memory)
         except (DoraError, ShardError) as fault:
             return Fault(kind=type(fault), message=fault.message, remedy=fault.remedy)
 
@@ -88,8 +94,8 @@ class Way(ABC, Generic[Clip]):
 class FinishedViews(Way[ClipViews]):
     """Views are finished by the processes that read: training on a CPU."""
 
-    def read(self, place: ClipPlace) -> ClipViews:
-        """Return the views of a clip, 8 bits."""
+    def read(self, place: ClipPlace, *, memory: Tensor | None = None) -> ClipViews:
+        """Return the views of a clip, 8 bits, in memory of their own."""
         return finish_clip(self.reader.read(place), self.augment)
 
     def gather(self, clips: Sequence[ClipViews], *, tell: Tell) -> Views:
@@ -97,14 +103,14 @@ class FinishedViews(Way[ClipViews]):
         return stack_views(clips)
 
 
-class FirstCrops(Way[DrawnClip]):
+class FirstCrops(Way[PackedClip]):
     """First crops and what was drawn go to a GPU, where views are made."""
 
-    def read(self, place: ClipPlace) -> DrawnClip:
+    def read(self, place: ClipPlace, *, memory: Tensor | None = None) -> PackedClip:
         """Return the first crops of a clip, and its draws."""
-        return self.reader.read(place)
+        return self.reader.read(place, memory=memory).packed()
 
-    def gather(self, clips: Sequence[DrawnClip], *, tell: Tell) -> Views:
+    def gather(self, clips: Sequence[PackedClip], *, tell: Tell) -> Views:
         """Return a batch of views, made on the device."""
         return make_views(clips, self.augment, device=self.device)
 
@@ -116,7 +122,7 @@ class Jpegs(Way[EncodedClip]):
         super().__init__(reader, augment, device)
         self.decoder = DeviceDecoder(px=augment.first_px, device=device, decode=reader.decode)
 
-    def read(self, place: ClipPlace) -> EncodedClip:
+    def read(self, place: ClipPlace, *, memory: Tensor | None = None) -> EncodedClip:
         """Return the JPEGs of a clip, good as far as their headers, and its draws."""
         return self.reader.read_encoded(place)
 
@@ -130,7 +136,7 @@ class Jpegs(Way[EncodedClip]):
 
 def choose_way(
     reader: ClipReader, augment: AugmentConfig, *, device: torch.device, decoder: Decoder
-) -> Way[ClipViews] | Way[DrawnClip] | Way[EncodedClip]:
+) -> Way[ClipViews] | Way[PackedClip] | Way[EncodedClip]:
     """Return the way for a device.
 
     Raises:

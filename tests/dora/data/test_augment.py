@@ -10,8 +10,9 @@ from PIL import Image
 from dora.config import AugmentConfig
 from dora.data.augment import apply_draws, finish_clip, make_views, stack_views
 from dora.data.clip_draws import draw_clip
-from dora.data.colours import normalise
-from dora.data.crops import resize_first
+from dora.data.colours import COLOUR_DRAWS, draw_colours, normalise
+from dora.data.crops import BOX_DRAWS, draw_boxes, resize_first
+from dora.data.draws import GLOBAL_VIEWS, LOCAL_CROPS, uniform_draws
 from dora.data.reading import DrawnClip
 from dora.presets import named_preset
 from tests.references.plain_views import plain_first, plain_views
@@ -154,3 +155,23 @@ def test_draws_depend_on_seed_and_position_alone() -> None:
         assert np.array_equal(factors, clip.local_crops.colours.factors)
     for other in (draw(augment, position=6), draw(augment, position=5, seed=1)):
         assert (other.local_crops.boxes != clip.local_crops.boxes).any(axis=-1).all()
+
+
+@pytest.mark.parametrize("preset", ["released", "paper"])
+@pytest.mark.parametrize("shared", ["frame", "clip"])
+def test_each_view_is_drawn_as_if_it_were_the_only_one(preset: str, shared: str) -> None:
+    """One picture after the other, from its own numbers or those of the clip's first frame."""
+    augment = replace(named_preset(preset).augment, local_box=shared, photometric=shared)
+    found = draw(augment, position=11, seed=2)
+    side, kinds = augment.first_px, [*augment.global_views]
+    kinds += [augment.local_view] * augment.local_crops
+    for number, view in enumerate(kinds):
+        crop = number - len(augment.global_views)
+        purpose = LOCAL_CROPS + crop if crop >= 0 else GLOBAL_VIEWS + number
+        numbers = uniform_draws(2, purpose=purpose, place=11, rows=3, columns=40)
+        for t in range(3):
+            place = numbers[0 if shared == "clip" or crop < 0 else t]
+            colours = numbers[0 if shared == "clip" else t][BOX_DRAWS + 1 :][:COLOUR_DRAWS]
+            box = draw_boxes(place[:BOX_DRAWS], height=side, width=side, scale=view.scale)
+            row = [*box, place[BOX_DRAWS] < view.flip, *draw_colours(colours[None], view).rows()[0]]
+            assert np.array_equal(found.rows()[number, t], np.asarray(row, dtype=np.float32))

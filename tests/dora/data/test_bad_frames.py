@@ -10,7 +10,7 @@ import torch
 from dora.config import AugmentConfig, ViewConfig
 from dora.data.bad_frames import BadFrames
 from dora.data.places import ClipPlace, FramePlace
-from dora.data.reading import ClipReader, DrawnClip, Fault, OnBadFrame, Replaced, nearest
+from dora.data.reading import ClipReader, Fault, OnBadFrame, PackedClip, Replaced, nearest
 from dora.data.ways import FirstCrops
 from dora.errors import DoraError
 from tests.shard_making import jpeg_of
@@ -52,7 +52,7 @@ def place_clip(folder: Path, jpegs: list[bytes], *, altered: tuple[int, ...] = (
     )
 
 
-def read(place: ClipPlace, on_bad_frame: OnBadFrame) -> DrawnClip | Fault:
+def read(place: ClipPlace, on_bad_frame: OnBadFrame) -> PackedClip | Fault:
     reader = ClipReader(AUGMENT, seed=0, on_bad_frame=on_bad_frame)
     return FirstCrops(reader, AUGMENT, torch.device("cpu")).read_or_fault(place)
 
@@ -60,7 +60,7 @@ def read(place: ClipPlace, on_bad_frame: OnBadFrame) -> DrawnClip | Fault:
 @pytest.mark.parametrize("on_bad_frame", ["error", "skip"])
 def test_good_clips_are_read_alike(tmp_path: Path, on_bad_frame: OnBadFrame) -> None:
     clip = read(place_clip(tmp_path, [make_jpeg(t) for t in range(FRAMES)]), on_bad_frame)
-    assert isinstance(clip, DrawnClip)
+    assert isinstance(clip, PackedClip)
     assert clip.first.shape == (FRAMES, 3, 32, 32)
     assert clip.first.dtype == torch.uint8
     assert clip.replaced == ()
@@ -83,7 +83,7 @@ def test_damage_is_an_error_or_replaced(
     jpegs = [make_jpeg(t) for t in range(FRAMES)]
     (tmp_path / "whole").mkdir()
     whole = read(place_clip(tmp_path / "whole", jpegs), "error")
-    assert isinstance(whole, DrawnClip)
+    assert isinstance(whole, PackedClip)
     jpegs[2] = {
         "cut short": cut_short(jpegs[2]),
         "no picture": b"nothing that could be shown",
@@ -96,7 +96,7 @@ def test_damage_is_an_error_or_replaced(
     assert words in fault.message
     assert str(tmp_path / "walk-000000.tar") in fault.message
     clip = read(place, "skip")
-    assert isinstance(clip, DrawnClip)
+    assert isinstance(clip, PackedClip)
     assert [(each.set_number, each.row) for each in clip.replaced] == [(0, 102)]
     assert words in clip.replaced[0].reason
     expected = whole.first.clone()
@@ -114,7 +114,7 @@ def test_first_frames_and_several_together_are_replaced(tmp_path: Path) -> None:
     jpegs = [make_jpeg(t) for t in range(FRAMES)]
     jpegs[0] = make_jpeg(0, side=40)
     clip = read(place_clip(tmp_path, jpegs, altered=(1, 4)), "skip")
-    assert isinstance(clip, DrawnClip)
+    assert isinstance(clip, PackedClip)
     assert [each.row for each in clip.replaced] == [100, 101, 104]
     for t, taken in enumerate([2, 2, 2, 3, 3]):
         assert torch.equal(clip.first[t], clip.first[taken])

@@ -85,6 +85,22 @@ def test_what_has_no_room_or_other_numbers_goes_apart() -> None:
     assert_same(slots.take(1, second), other)
 
 
+def test_what_lies_in_its_slot_already_is_not_copied() -> None:
+    """Written through any view of the memory; what else the clip has comes after it."""
+    slots = Slots(3, size_bytes=600)
+    first = slots.memory(1)[:300].view(10, 10, 3).permute(2, 0, 1)
+    first.copy_(pixels(3, 10, 10))
+    parcel = slots.put(1, Clip(name="there", tensors=(first, pixels(200, seed=1))))
+    assert parcel[1] == []
+    found = slots.take(1, parcel)
+    assert found.tensors[0].data_ptr() == first.data_ptr()
+    assert_same(found, Clip(name="there", tensors=(pixels(3, 10, 10), pixels(200, seed=1))))
+    with pytest.raises(AssertionError, match="under one that was copied"):
+        slots.put(1, Clip(name="other order", tensors=(pixels(200, seed=1), first)))
+    with pytest.raises(AssertionError):
+        slots.put(0, Clip(name="another's slot", tensors=(first,)))
+
+
 def test_neighbours_in_full_slots_leave_each_other_alone() -> None:
     """Sizes that end at any byte of a line."""
     for size in range(1, 140, 13):
@@ -96,7 +112,13 @@ def test_neighbours_in_full_slots_leave_each_other_alone() -> None:
             assert_same(slots.take(slot, parcel), clips[slot])
 
 
-def test_places_take_the_slots_in_turn_over_all_iterations() -> None:
+@pytest.mark.parametrize(
+    ("together", "messages"),
+    [(1, [[1] * 4, [1] * 4, [1] * 2]), (2, [[2, 2], [2, 2], [2]]), (3, [[3, 1], [3, 1], [2]])],
+)
+def test_places_take_the_slots_in_turn_over_all_iterations(
+    together: int, messages: list[list[int]]
+) -> None:
     """An iteration that ends early, as those of a small cache do, is followed by the next slot."""
 
     class Halting:
@@ -107,10 +129,10 @@ def test_places_take_the_slots_in_turn_over_all_iterations() -> None:
             for _ in range(min(4, len(self.left))):
                 yield self.left.pop(0)
 
-    numbered = NumberedPlaces(Halting(), slots=3)
+    numbered = NumberedPlaces(Halting(), slots=3, together=together)
     found = [list(numbered) for _ in range(3)]
-    assert [len(part) for part in found] == [4, 4, 2]
-    given = [each for part in found for each in part]
+    assert [[len(message) for message in part] for part in found] == messages
+    given = [each for part in found for message in part for each in message]
     assert [(slot, place.position) for slot, place in given] == [(n % 3, n) for n in range(10)]
 
 

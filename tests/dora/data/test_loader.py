@@ -236,9 +236,9 @@ def test_small_shared_memory_means_fewer_clips_ahead_or_an_error(
 
     room(1000)
     assert open_loader(walks, workers=2).prefetch == 8
-    room(8 + 2 * 3)
+    room(11 + 2 * 3)
     assert open_loader(walks, workers=2).prefetch == 3
-    room(8 + 1)
+    room(11 + 1)
     with pytest.raises(DoraError, match="has room for") as fault:
         open_loader(walks, workers=2)
     assert "--shm-size" in fault.value.remedy
