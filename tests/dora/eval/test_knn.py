@@ -15,7 +15,7 @@ from dora.eval.computing import Computing, Meter
 from dora.eval.knn import KnnResult, evaluate_knn, score_knn
 from dora.eval.paper_numbers import closest_row
 from dora.eval.records import knn_table, make_record, write_record
-from tests.dora.eval.tiny_networks import ON_CPU, tiny_network, write_colours
+from tests.dora.eval.tiny_networks import ON_CPU, tiny_network
 from tests.references import knn as plain
 
 
@@ -82,11 +82,6 @@ def test_class_without_a_vote_is_not_among_the_top_five() -> None:
     labels = torch.zeros(4, dtype=torch.int64)
     (score,) = score_knn([train], labels, [train[:1]], torch.tensor([1]), classes=2, ks=(3,))
     assert (score.top1, score.top5) == (0, 0)
-
-
-@pytest.fixture(scope="module")
-def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_colours(tmp_path_factory.mktemp("colours"))
 
 
 def score(folder: Path, computing: Computing = ON_CPU, **options: object) -> KnnResult:
