@@ -35,7 +35,7 @@ from dora.eval.video_masks import (
 )
 
 _NAMED = "named"
-VERSION = 1
+VERSION = 2
 """Of what is computed: with another one nothing that was kept is taken."""
 
 
@@ -233,6 +233,16 @@ def _notes(
     if single:
         notes.append(
             f"masks of {', '.join(single)} hold 0 and 255 alone, as in DAVIS 2016: one object each"
+        )
+    lost = [
+        sequence.name
+        for sequence, score in zip(sequences, scores, strict=True)
+        if score.last_found < len(score.objects)
+    ]
+    if lost:
+        notes.append(
+            f"the last object of {', '.join(lost)} is in none of the masks found: "
+            "the published tool refuses such masks"
         )
     if void:
         notes.append(
