@@ -37,12 +37,16 @@ def suite(
     """
     from dora.errors import DoraError
     from dora.eval.loading import open_network
+    from dora.eval.records import require_folder
     from dora.eval.suite import run_suite
     from dora.eval.suite_data import parse_data
     from dora.eval.suite_page import write_suite_page
     from dora.eval.suite_parts import suite_parts
     from dora.train.distributed import rank
 
+    if not finetune_hours >= 0:
+        raise DoraError(f"--finetune-hours is {finetune_hours}", remedy="use 0 or more")
+    require_folder(out)
     parts = suite_parts(short=short, preset=finetune_preset)
     given = parse_data(data, parts)
     networks = [open_network(words, heads=means.heads) for words in weights]

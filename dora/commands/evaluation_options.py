@@ -59,9 +59,14 @@ class Asked(Means):
         Args:
             weights: as typed.
             batch: pictures of one pass.
+
+        Raises:
+            DoraError: no record could be written to `out`.
         """
+        from dora.eval.records import require_record_place
         from dora.eval.session import evaluation
 
+        require_record_place(self.out)
         return evaluation(
             weights,
             heads=self.heads,
