@@ -141,7 +141,10 @@ def evaluate_davis(
         settings=config,
         patch_px=patch_px,
         deviation=used_deviation(evaluated.network),
-        notes=_notes(sequences, joined, named=bool(names)),
+        notes=(
+            *_notes_on_protocol(config, split=_NAMED if names else split),
+            *_notes(sequences, joined, named=bool(names)),
+        ),
     )
 
 
@@ -220,6 +223,21 @@ def _kept_parts(
             "precision": computing.precision,
         },
     )
+
+
+def _notes_on_protocol(config: VideoMaskConfig, *, split: str) -> list[str]:
+    """Return what was chosen otherwise than in DINO's protocol."""
+    published = VideoMaskConfig()
+    chosen = {"image_px": config.image_px, **asdict(config.propagation)}
+    usual = {"image_px": published.image_px, **asdict(published.propagation)}
+    notes = [
+        f"{name} is {value}, and {usual[name]} in DINO's protocol"
+        for name, value in chosen.items()
+        if value != usual[name]
+    ]
+    if split == "train":
+        notes.append("the paper's numbers are those of val, these of train")
+    return notes
 
 
 def _notes(

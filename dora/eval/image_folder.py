@@ -10,6 +10,8 @@ from dora.errors import DoraError
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 _PARTS = ("train", "val", "test", "validation", "valid")
 IMAGENET_CLASSES = 1000
+PAPER_PX = 224
+"""Side of the pictures, in k-NN and linear probing."""
 IMAGENET_TRAIN, IMAGENET_VAL = 1_281_167, 50_000
 _LAYOUT = "lay the pictures out as train/CLASS/NAME.jpg and val/CLASS/NAME.jpg"
 

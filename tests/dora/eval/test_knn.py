@@ -96,7 +96,8 @@ def test_folder_of_separable_classes_is_solved_and_the_record_says_all(
     assert [s.top1 for s in result.scores] == pytest.approx([1, 1, result.scores[2].top1])
     assert [s.k_used for s in result.scores] == [1, 5, 12]
     assert "has 2 classes, not 1000" in result.notes[0]
-    assert result.notes[1:] == ("k = 20 is more than the 12 training pictures, which all vote",)
+    assert "side in px is 32, and 224" in result.notes[1]
+    assert result.notes[2:] == ("k = 20 is more than the 12 training pictures, which all vote",)
     path = tmp_path / "made" / "knn.json"
     network = tiny_network()
     row = closest_row(network)

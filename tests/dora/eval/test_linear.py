@@ -53,6 +53,9 @@ def test_separable_classes_are_solved_and_the_record_says_all(
     assert any("without augmentation" in note for note in result.notes) == frozen_crops
     assert any("authors' learning rate of 0.01" in note for note in result.notes)
     assert any("6 epochs, not the paper's 100" in note for note in result.notes)
+    assert any("32 px, not the paper's 224" in note for note in result.notes)
+    assert any("5 pictures: the paper's text has 1024" in note for note in result.notes)
+    assert any("reads [CLS] of 4 blocks" in note for note in result.notes)
     network = tiny_network()
     record = make_record(result, evaluated=network, cost=meter.cost(), beside=closest_row(network))
     write_record(tmp_path / "linear.json", record)
