@@ -11,21 +11,15 @@ for. `--bare` adds the student's backbone alone, forward and backward over the s
 """
 
 import argparse
-import copy
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
 from statistics import fmean, median
 from typing import Any
-from unittest.mock import patch
 
 import torch
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.bare_backbone import bare_pass, student_images
-from benchmarks.measure import Clock, alternate, spread
-from benchmarks.plain_step import PlainStep
+from benchmarks.measure import alternate, spread
 from benchmarks.record import options_of, write_record
 from benchmarks.step_figures import (
     matrix_gflop_per_s,
@@ -34,17 +28,11 @@ from benchmarks.step_figures import (
     parts_ms,
     rates,
 )
-from dora.config import ClipConfig, RunConfig
-from dora.data.views import Views
-from dora.methods import dora as method
-from dora.presets import released, smoke
-from dora.train import trainer as training
-from dora.train.schedule import Schedules
-from dora.train.trainer import Trainer
-from tests.dora.tiny_run import tiny_run
+from benchmarks.step_sizes import PAPER_SIZES, SIZES, sized
+from benchmarks.step_ways import OURS, PLAIN, Way, both_ways, random_views, same_heads
+from dora.config import RunConfig
 
-EPOCHS, STEPS_PER_EPOCH = 100, 10
-OURS, PLAIN, BARE = "ours", "published structure", "bare backbone"
+BARE = "bare backbone"
 LARGEST_DIFFERENCE = {"float32": 1e-4, "bf16": 0.05}
 """Of the losses, relative: sums in another order, and single patches at the masks' threshold."""
 
@@ -68,23 +56,11 @@ def main(tokens: Sequence[str] | None = None) -> None:
     try:
         device = torch.device(options.device)
         rows = [
-            row for size in options.sizes for row in compare(_sized(size, options), device, options)
+            row for size in options.sizes for row in compare(sized(size, options), device, options)
         ]
     finally:
         torch.set_num_threads(threads)
     write_record("step", rows, folder=options.out)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Way:
-    """One way to do a step."""
-
-    step: Callable[[], float]
-    watched: Callable[[], float]
-    """The same, telling the clock of its parts."""
-    clock: Clock
-    networks: nn.Module
-    optimizer: torch.optim.Optimizer
 
 
 def compare(
@@ -136,55 +112,6 @@ def compare(
     ]
 
 
-def both_ways(config: RunConfig, views: Views, heads: list[int]) -> dict[str, Way]:
-    """Return our step and the plain one, beginning from the same weights."""
-    device = views.global_views.device
-    schedules = Schedules.build(
-        replace(config.optim, warmup=replace(config.optim.warmup, length=0)),
-        steps_per_epoch=STEPS_PER_EPOCH,
-        epochs=EPOCHS,
-        batch_clips=config.data.batch_clips,
-    )
-    ours = Trainer(config, schedules=schedules, device=device, data="")
-    clocks = {name: Clock(device) for name in (OURS, PLAIN)}
-    silent = Clock(torch.device("cpu"))  # it waits for nothing
-    plain = PlainStep(config, copy.deepcopy(ours.pair), heads=heads, clock=silent)
-    middle = STEPS_PER_EPOCH * EPOCHS // 2  # the last layer is no longer frozen
-    values = schedules.at(middle)
-
-    def our_step() -> float:
-        ours.step = middle  # so that the schedules stand still
-        return float(ours.train_step(views)["loss"])
-
-    def our_watched_step() -> float:
-        with parts_of(ours, clocks[OURS]):
-            return our_step()
-
-    def plain_step() -> float:
-        return plain.train_step(views, values)
-
-    def plain_watched_step() -> float:
-        with patch.object(plain, "clock", clocks[PLAIN]):
-            return plain_step()
-
-    return {
-        OURS: Way(
-            step=our_step,
-            watched=our_watched_step,
-            clock=clocks[OURS],
-            networks=ours.pair,
-            optimizer=ours.optimizer,
-        ),
-        PLAIN: Way(
-            step=plain_step,
-            watched=plain_watched_step,
-            clock=clocks[PLAIN],
-            networks=plain.pair,
-            optimizer=plain.optimizer,
-        ),
-    }
-
-
 def require_same_losses(
     our_step: Callable[[], float], plain_step: Callable[[], float], *, largest: float
 ) -> dict[str, float]:
@@ -216,89 +143,6 @@ def _whole_step(config: RunConfig, way: Way, run_s: list[float], runs: int) -> d
             else {}
         ),
     }
-
-
-@contextmanager
-def parts_of(trainer: Trainer, clock: Clock) -> Iterator[None]:
-    """Let the clock know the parts of a trainer's steps."""
-    pair = trainer.pair
-    parts: list[tuple[str, object, str]] = [
-        ("teacher", pair.teacher, "logits_and_tokens"),
-        ("tracker", method, "discover_and_track"),
-        ("student", pair.student, "forward"),
-        ("loss", method, "dora_loss"),
-        ("backward", torch.autograd, "backward"),
-        ("optimiser", training, "clip_each"),
-        ("optimiser", trainer.optimizer, "step"),
-        ("EMA", pair, "update_teacher"),
-    ]
-    with ExitStack() as stack:
-        for name, owner, word in parts:
-            watched = clock.watching(name, getattr(owner, word))
-            stack.enter_context(patch.object(owner, word, watched))
-        yield
-
-
-@contextmanager
-def same_heads(heads: list[int], *, clips: int) -> Iterator[None]:
-    """Let objects be discovered from these heads in all clips."""
-    drawn = torch.tensor(heads).expand(clips, -1).contiguous()
-    with patch.object(method, "draw_heads", lambda *args, **options: drawn):
-        yield
-
-
-def random_views(config: RunConfig) -> Views:
-    """Return one batch of noise."""
-    generator = torch.Generator().manual_seed(0)
-    clips, frames = config.data.batch_clips, config.clip.frames
-    (view,), local = config.augment.global_views, config.augment.local_view
-    return Views(
-        global_views=torch.randn(1, clips, frames, 3, view.px, view.px, generator=generator),
-        local_crops=torch.randn(
-            config.augment.local_crops, clips, frames, 3, local.px, local.px, generator=generator
-        ),
-        positions=torch.arange(clips),
-    )
-
-
-def _released(frames: int) -> RunConfig:
-    config = released()
-    return _comparable(
-        replace(
-            config,
-            clip=ClipConfig(frames=frames),
-            data=replace(config.data, batch_clips=2, clips_per_epoch=2 * STEPS_PER_EPOCH),
-        )
-    )
-
-
-def _sized(size: str, options: argparse.Namespace) -> RunConfig:
-    """Return a size with the clips, frames, precision and compiler that were asked for."""
-    config = SIZES[size]()
-    config = replace(config, preset=size, precision=options.precision)
-    config = replace(config, compute=replace(config.compute, compile=options.compile))
-    if options.frames is not None:
-        config = replace(config, clip=ClipConfig(frames=options.frames))
-    if options.clips is None:
-        return config
-    clips = options.clips
-    data = replace(config.data, batch_clips=clips, clips_per_epoch=clips * STEPS_PER_EPOCH)
-    return replace(config, data=data)
-
-
-def _comparable(config: RunConfig) -> RunConfig:
-    """Return a run without stochastic depth."""
-    return replace(config, model=replace(config.model, drop_path=0.0))
-
-
-PAPER_SIZES = ("released", "vit_small")
-"""Those with the networks and views of the paper's runs."""
-SIZES: dict[str, Callable[[], RunConfig]] = {
-    "released": lambda: _released(2),
-    "vit_small": lambda: _released(4),
-    "smoke": lambda: _comparable(smoke()),
-    "tiny": lambda: _comparable(tiny_run()),
-}
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from cyclopts import App, Parameter
 
+from dora.command_end import end_with
 from dora.commands.evaluate import knn, linear
 from dora.commands.evaluate_dense import davis, discovery
 from dora.commands.evaluate_suite import suite
@@ -16,7 +17,6 @@ from dora.commands.recipes import recipes
 from dora.commands.runs import plot, runs
 from dora.commands.train import train
 from dora.commands.visualise import attention, tracks
-from dora.outcome import end_with
 
 app = App(
     name="dora",

@@ -39,6 +39,18 @@ def panned(seed: int, index: int, *, size: tuple[int, int] = (160, 120)) -> Pixe
     return whole[:, index % width : index % width + width].copy()
 
 
+def write_hurt_video(path: Path, *, frames: int) -> Path:
+    """Write two or three seconds whose middle cannot be decoded."""
+    write_video(
+        path, [panned(0, 3 * i, size=(320, 240)) for i in range(frames)], options={"g": "10"}
+    )
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 2000] = bytes(2000)
+    path.write_bytes(content)
+    return path
+
+
 def write_video(
     path: Path,
     pictures: Iterable[Pixels],

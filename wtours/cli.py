@@ -8,10 +8,10 @@ from typing import Annotated, Literal, NoReturn
 
 from cyclopts import App, Parameter
 
+from wtours.command_end import end_with
 from wtours.commands.places import SHARDS, VIDEOS, WEIGHTS
 from wtours.commands.shards import audit, blur, card, cuts, shard
 from wtours.commands.videos import doctor, fetch, verify
-from wtours.outcome import end_with
 from wtours.progress import progress_bars
 
 app = App(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from dora.command_end import StoppedError
 from dora.commands.places import SHARDS
 from dora.config import RunConfig
-from dora.outcome import StoppedError
 
 if TYPE_CHECKING:
     import torch

@@ -21,7 +21,7 @@ class ComputeConfig:
     student_tokens: Literal["all", "visible"] = "all"
     """What the student reads of a masked frame: all of its patches (published), or those alone that
     are not hidden. `visible` is not the published method, in which hidden patches are read as the
-    mean colour."""
+    mean colour. On a GPU it also waits once for each part of a step, to learn how many they are."""
 
     def __post_init__(self) -> None:
         require_at_least(1, compute__accumulate=self.accumulate)

@@ -24,7 +24,9 @@ def keep_visible(tokens: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
     """Return [CLS] and the patches that are visible, and which of them are.
 
     Images show different numbers of patches: all get as many as the one that shows most, of which
-    the first are theirs. That number is read by the host, which waits for the device.
+    the first are theirs. That number is read by the host, which waits for the device: shapes are
+    the host's, and the only bound known without asking is no help, since a mask above the mean of
+    its attention may show all patches but one. A fixed number would hide what a mask shows.
 
     Args:
         tokens: (M, N+1, D).

@@ -76,11 +76,24 @@ def choose_device(name: str) -> torch.device:
                 "--device cuda was asked for, but torch sees no GPU",
                 remedy="use --device cpu, or see `wtours doctor`",
             )
+        local_rank = place_from_torchrun().local_rank
         if ":" not in name:
-            device = torch.device("cuda", place_from_torchrun().local_rank)
+            device = torch.device("cuda", local_rank)
+        elif device.index != local_rank:
+            _require_no_process_beside(name)
         _require_gpu(device.index, asked=name)
         torch.cuda.set_device(device)
     return device
+
+
+def _require_no_process_beside(name: str) -> None:
+    """Refuse to let the processes of a machine share a GPU, which NCCL does not do."""
+    count = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    if count != "1":
+        raise DoraError(
+            f"--device {name} is one GPU, and this machine has {count} processes of the run",
+            remedy="use --device cuda: each process takes the GPU of its number",
+        )
 
 
 def _require_gpu(index: int, *, asked: str) -> None:
@@ -123,9 +136,21 @@ def process_group(device: torch.device) -> Iterator[Place]:
     except BaseException as fault:
         if not isinstance(fault, LostOthersError):
             get_error_handler().record_exception(fault)  # torchrun repeats it in its last lines
-        atexit.register(distributed.destroy_process_group)
+        atexit.register(_leave_at_once if on_gpu else distributed.destroy_process_group)
         raise
     distributed.destroy_process_group()
+
+
+def _leave_at_once() -> None:
+    """Leave NCCL's group after an error, whatever it still has to do.
+
+    To destroy it waits for all kernels and for the other processes of the machine, which wait for
+    this one: torchrun would never see it end. Before torch 2.8 no group has a public way to abort;
+    the end of the process does it then.
+    """
+    abort = getattr(distributed.group.WORLD, "abort", None)
+    if abort is not None:
+        abort()
 
 
 def rank() -> int:

@@ -26,10 +26,12 @@ class FiguresOnTheWay:
         self._values = mean_over_ranks(torch.stack([*values, asked]))
         self._copied: torch.cuda.Event | None = None
         if self._values.is_cuda:
+            device = self._values.device
             host = torch.empty(self._values.shape, pin_memory=True)
             self._values = host.copy_(self._values, non_blocking=True)
             self._copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            self._copied.record()
+            # By name: the copy's GPU need not be the current one, nor its stream.
+            self._copied.record(torch.cuda.current_stream(device))
 
     def read(self) -> tuple[dict[str, float], bool]:
         """Return the figures by their names, and whether any process was asked to stop."""

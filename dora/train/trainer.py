@@ -1,6 +1,5 @@
 """One training step on one screen, and the loop around it."""
 
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +18,7 @@ from dora.model.pair import Pair
 from dora.train.checkpoint import Checkpoint
 from dora.train.distributed import reduction, with_shared_gradients, world_size
 from dora.train.figures import FiguresOnTheWay
+from dora.train.finite import require_finite
 from dora.train.optimizer import (
     build_optimizer,
     clip_each,
@@ -26,9 +26,6 @@ from dora.train.optimizer import (
     set_step_values,
 )
 from dora.train.schedule import Schedules
-
-LOWEST_SCALE = 2.0**-10
-"""Of fp16 losses; it begins at 2^16 and halves at every step whose gradients overflow."""
 
 
 class Trainer:
@@ -264,7 +261,7 @@ def _read(trainer: Trainer, begun: _Begun, *, since_s: float) -> tuple[StepRecor
     """Return a step's record, and when it was there; it took the time since the one before."""
     figures, stop = begun.figures.read()
     now_s = time.perf_counter()
-    _require_finite(figures, step=begun.step)
+    require_finite(figures, step=begun.step)
     values = trainer.schedules.at(begun.step)
     figures |= {
         "epoch": begun.step / trainer.schedules.steps_per_epoch,
@@ -284,28 +281,4 @@ def _require_a_clip_a_part(config: RunConfig) -> None:
         raise DoraError(
             f"compute.accumulate is {parts}, but a process has {clips} clips a step",
             remedy=f"set compute.accumulate to {clips} or less, or raise data.batch_clips",
-        )
-
-
-def _require_finite(figures: dict[str, float], *, step: int) -> None:
-    """Refuse to go on from numbers that are none.
-
-    With loss scaling, a gradient that is none is no fault: its step was left out, and the scale
-    lowered. Where every step is left out, the scale sinks without end.
-    """
-    watched = {"loss": "loss", "grad_norm": "norm of the gradients"}
-    if "loss_scale" in figures:
-        del watched["grad_norm"]
-    for name, words in watched.items():
-        if not math.isfinite(figures[name]):
-            raise DoraError(
-                f"the {words} of step {step} is {figures[name]}",
-                remedy="lower the learning rate (--set optim.lr=...) or set precision=float32; the "
-                "last checkpoint is from before it",
-            )
-    if figures.get("loss_scale", 1.0) < LOWEST_SCALE:
-        raise DoraError(
-            f"the loss scale of step {step} has sunk to {figures['loss_scale']:.2g}: no gradient "
-            "is a number any more",
-            remedy="set precision=bf16 or float32, or lower the learning rate (--set optim.lr=...)",
         )

@@ -9,7 +9,7 @@ import pytest
 from analysis.detection_streams import StreamUnit
 from analysis.detection_units import Pixels
 from analysis.detections import look_at
-from tests.analysis.test_detections import Brightness, BrightnessAtOnce
+from tests.analysis.brightness import Brightness, BrightnessAtOnce
 from tests.video_making import flat
 from wtours import WtoursError
 

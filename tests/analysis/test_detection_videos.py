@@ -11,7 +11,7 @@ from analysis.detection_videos import units_of_videos
 from analysis.detections import Objects, find_objects, find_objects_in_videos
 from analysis.durations import match_duration
 from analysis.tables import read_tables
-from tests.analysis.test_detections import Brightness
+from tests.analysis.brightness import Brightness
 from tests.video_making import flat, write_video
 from wtours import SourceVideos, WtoursError
 from wtours.shard import shard_videos

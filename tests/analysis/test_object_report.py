@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import report as report_module
 from analysis.counting import count_objects, group_videos, looked_size
 from analysis.report import Report, write_report
 from analysis.statistics.objects import class_frequencies, objects_per_frame
@@ -31,12 +30,6 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
     ]
     objects = make_objects(shards, {"walk": WALK, "drive": [(1, 1, 0.8, (3, 3, 30, 30))]})
     return folder, write_report(shards, folder / "out", objects=objects, groups=GROUPS)
-
-
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the figures out, which take most of a report's time."""
-    monkeypatch.setattr(report_module, "draw_gallery", lambda *_, **__: iter(()))
 
 
 def test_tables_of_objects_are_those_of_the_statistics(both: tuple[Path, Report]) -> None:

@@ -27,6 +27,7 @@ def table(out: Path, name: str) -> pd.DataFrame:
     return pd.read_parquet(out / "tables" / f"{name}.parquet")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_it_writes_the_report_of_the_sets(sets: Path, tmp_path: Path) -> None:
     report = analyse(tmp_path / "out", shards=[sets])
     plain = write_report(open_shards(sets), tmp_path / "plain")
@@ -37,6 +38,7 @@ def test_it_writes_the_report_of_the_sets(sets: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "plain" / "tables" / "intervals.parquet").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_groups_take_the_place_of_shards(sets: Path, tmp_path: Path) -> None:
     groups = [f"A={sets}/one", f"B={sets}/tw*"]
     analyse(tmp_path / "out", shards=[tmp_path / "nowhere"], groups=groups, domains=["B=walks"])
@@ -47,6 +49,7 @@ def test_groups_take_the_place_of_shards(sets: Path, tmp_path: Path) -> None:
     assert set(table(tmp_path / "out", "group_intervals")["group"]) == {"A", "B"}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_stretches_of_one_duration_are_compared(sets: Path, tmp_path: Path) -> None:
     report = analyse(tmp_path / "out", shards=[sets], matching=Matching())
     assert report is not None
@@ -118,6 +121,7 @@ def test_true_cuts_are_looked_at_before_anything_is_written(sets: Path, tmp_path
 
 
 @pytest.mark.media
+@pytest.mark.usefixtures("undrawn")
 def test_objects_are_found_once_and_counted_at_any_threshold(
     media: Path, sets: Path, tmp_path: Path
 ) -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from analysis.detections import find_objects
 from analysis.run import Detection, analyse
+from tests.analysis.brightness import Brightness
 from tests.analysis.detectors.onnx_making import write_constant_model
 from tests.analysis.detectors.test_onnx import NAMES, raw_of
 from tests.analysis.sets import make_set
-from tests.analysis.test_detections import Brightness
 from tests.video_making import flat, write_video
 from wtours.shard import shard_videos
 from wtours.shard_settings import ShardSettings
@@ -26,7 +26,7 @@ _RANK = """
 import os, sys, time
 from pathlib import Path
 from analysis.detections import find_objects
-from tests.analysis.test_detections import Brightness
+from tests.analysis.brightness import Brightness
 from wtours.shards import open_shards
 
 class Dying(Brightness):

@@ -25,6 +25,21 @@ def panned_walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_video(path, pictures, options={"g": "15"})
 
 
+@pytest.fixture(scope="session")
+def encoded_venice(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Three seconds, 30 pictures a second, a cut at 1.5 s."""
+    pictures = [panned(0 if i < 45 else 1, i) for i in range(90)]
+    return write_video(tmp_path_factory.mktemp("venice") / "walk.mp4", pictures).read_bytes()
+
+
+@pytest.fixture
+def video(encoded_venice: bytes, tmp_path: Path) -> Path:
+    """A copy of it that a test may alter."""
+    path = tmp_path / "Walk in Venice.mp4"
+    path.write_bytes(encoded_venice)
+    return path
+
+
 @pytest.fixture
 def site(tiny_walk: bytes) -> Iterator[Site]:
     """A server with the tiny walk."""

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from skimage import data
 
-from tests.video_making import panned, smooth, write_video
+from tests.video_making import panned, smooth, write_hurt_video, write_video
 from tests.wtours.tiny_videos import write_tiny_video
 from wtours import encoder_pipe
 from wtours.blurred_video import BlurredVideo, BlurredVideoSettings, blur_videos
@@ -293,12 +293,7 @@ def running_with(folder: Path) -> list[str]:
 
 @pytest.mark.usefixtures("every_fifth")
 def test_a_damaged_video_is_said_and_leaves_nothing(tmp_path: Path) -> None:
-    pictures = [panned(0, 3 * i, size=(320, 240)) for i in range(60)]
-    path = write_video(tmp_path / "hurt.mp4", pictures, options={"g": "10"})
-    content = bytearray(path.read_bytes())
-    middle = len(content) // 2
-    content[middle : middle + 2000] = bytes(2000)
-    path.write_bytes(content)
+    path = write_hurt_video(tmp_path / "hurt.mp4", frames=60)
     with pytest.raises(WtoursError, match=r"hurt\.mp4 cannot be decoded"):
         blur_videos([path], out=tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []

@@ -1,13 +1,13 @@
 """Cookies for YouTube: which files are of use, and that a user's file is never written."""
 
 import sqlite3
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
+from tests.wtours.local_server import Silent, serving
 from wtours.errors import WtoursError
 from wtours.fetch.cookies import cookie_options, parse_browser, read_cookies
 from wtours.fetch.settings import FetchSettings
@@ -149,7 +149,7 @@ def baker() -> Iterator[tuple[str, list[str | None]]]:
     """A server that gives every visitor a cookie, and notes the ones it is shown."""
     shown: list[str | None] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Silent, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             shown.append(self.headers.get("Cookie"))
             self.send_response(200)
@@ -158,19 +158,8 @@ def baker() -> Iterator[tuple[str, list[str | None]]]:
             self.end_headers()
             self.wfile.write(b"ok")
 
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/", shown
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(Handler) as port:
+        yield f"http://127.0.0.1:{port}/", shown
 
 
 def test_users_file_is_shown_but_never_written(

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.video_making import flat, panned, smooth, write_video
+from tests.video_making import flat, smooth, write_hurt_video, write_video
 from wtours.errors import WtoursError
 from wtours.video import VideoReader, open_video
 
@@ -157,12 +157,7 @@ def test_reading_goes_on_at_the_keyframe_before(tmp_path: Path) -> None:
 
 
 def test_damage_in_the_middle_is_said_with_its_time(tmp_path: Path) -> None:
-    pictures = [panned(0, 3 * i, size=(320, 240)) for i in range(60)]
-    path = write_video(tmp_path / "hurt.mp4", pictures, options={"g": "10"})
-    content = bytearray(path.read_bytes())
-    middle = len(content) // 2
-    content[middle : middle + 2000] = bytes(2000)
-    path.write_bytes(content)
+    path = write_hurt_video(tmp_path / "hurt.mp4", frames=60)
     with pytest.raises(WtoursError, match=r"hurt\.mp4 cannot be decoded at about [01]\.\d\d s"):
         levels(path)
 

@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
+
+from tests.wtours.local_server import Silent, serving
 
 
 @dataclass
@@ -63,7 +64,7 @@ class Site:
 def serve(site: Site, *, tls: ssl.SSLContext | None = None) -> Iterator[Site]:
     """Serve `site` on this machine until the block ends; sets `site.url`."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Silent, BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1" if site.chunked else "HTTP/1.0"
 
         def do_GET(self) -> None:
@@ -72,24 +73,10 @@ def serve(site: Site, *, tls: ssl.SSLContext | None = None) -> Iterator[Site]:
         def do_HEAD(self) -> None:
             _answer_head(self, site)
 
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    if tls is not None:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-        server.handle_error = lambda *args: None  # type: ignore[method-assign]
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
     host = "http://127.0.0.1" if tls is None else "https://localhost"
-    site.url = f"{host}:{server.server_port}/videos/walk.mp4"
-    try:
+    with serving(Handler, tls=tls, quiet=tls is not None) as port:
+        site.url = f"{host}:{port}/videos/walk.mp4"
         yield site
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _answer(handler: BaseHTTPRequestHandler, site: Site) -> None:

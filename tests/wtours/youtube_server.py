@@ -2,17 +2,17 @@
 
 import json
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.wtours.local_server import Silent, serving
 from wtours.fetch.landing import Landing
 from wtours.fetch.offer import Offer
 from wtours.fetch.settings import FetchSettings
@@ -75,7 +75,7 @@ class Stage:
 
 @contextmanager
 def serve(stage: Stage) -> Iterator[Stage]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Silent, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path = urlsplit(self.path).path
             stage.asked.append((path, self.headers.get("Range")))
@@ -86,20 +86,9 @@ def serve(stage: Stage) -> Iterator[Stage]:
             kind = "application/dash+xml" if path == "/walk.mpd" else "text/html"
             answer(self, 200, {"Content-Type": kind, "Content-Length": str(len(body))}, body)
 
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    stage.url = f"http://127.0.0.1:{server.server_port}/walk.html"
-    try:
+    with serving(Handler) as port:
+        stage.url = f"http://127.0.0.1:{port}/walk.html"
         yield stage
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def answer_file(handler: BaseHTTPRequestHandler, stage: Stage) -> None:

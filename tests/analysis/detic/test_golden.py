@@ -1,6 +1,6 @@
 """The whole network against the published implementation, on weights made by a recipe."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -170,9 +170,17 @@ def swin_b(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path.unlink()
 
 
+@pytest.fixture(scope="module")
+def swin_detector(swin_b: Path) -> Callable[[str], DeticDetector]:
+    """The detector of a case, read once: its weights are hashed and checked every time."""
+    return cache(lambda case: detector_for(swin_b, SWIN, case))
+
+
 @pytest.mark.parametrize("case", ["a_up", pytest.param("d_multiclass", marks=pytest.mark.slow)])
-def test_swin_b_finds_what_the_published_one_finds(case: str, swin_b: Path) -> None:
-    detector = detector_for(swin_b, SWIN, case)
+def test_swin_b_finds_what_the_published_one_finds(
+    case: str, swin_detector: Callable[[str], DeticDetector]
+) -> None:
+    detector = swin_detector(case)
     picture = detic_recipe.picture(*SWIN[f"case/{case}/0/size"].tolist())
     ((found, masks),) = detector.detect_with_masks([picture])
     assert_same(found, SWIN, f"case/{case}/0")
@@ -181,8 +189,10 @@ def test_swin_b_finds_what_the_published_one_finds(case: str, swin_b: Path) -> N
     assert different <= 1e-3 * areas.sum()
 
 
-def test_maps_of_swin_b_are_the_published_ones(swin_b: Path) -> None:
-    detector = detector_for(swin_b, SWIN, "a_up")
+def test_maps_of_swin_b_are_the_published_ones(
+    swin_detector: Callable[[str], DeticDetector],
+) -> None:
+    detector = swin_detector("a_up")
     scaled = resize(detic_recipe.picture(180, 250), *detector.size.scaled(180, 250))
     levels = detector.model.backbone(normalise(torch.from_numpy(scaled[None])))
     for number, level in enumerate(levels, start=3):

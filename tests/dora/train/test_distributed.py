@@ -1,6 +1,10 @@
+import atexit
+from collections.abc import Callable
+from types import SimpleNamespace
+
 import pytest
 import torch
-from torch import nn
+from torch import distributed, nn
 
 from dora.errors import DoraError
 from dora.train.distributed import (
@@ -60,3 +64,56 @@ def test_a_device_that_is_not_there_is_a_sentence(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(DoraError, match=r"process 2 of this machine .*--nproc-per-node 2"):
         choose_device("auto")
     assert chosen == [torch.device("cuda", 1)]
+
+
+def test_processes_of_a_machine_do_not_share_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number is right for a process alone on its machine, and for one that it belongs to."""
+    chosen: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+
+    def choose(name: str, *, local_rank: int, beside: int) -> torch.device:
+        for variable, value in (
+            ("RANK", local_rank),
+            ("WORLD_SIZE", 8),
+            ("LOCAL_RANK", local_rank),
+            ("LOCAL_WORLD_SIZE", beside),
+        ):
+            monkeypatch.setenv(variable, str(value))
+        return choose_device(name)
+
+    with pytest.raises(DoraError, match=r"cuda:1 is one GPU, and .* has 2 processes.*use .* cuda:"):
+        choose("cuda:1", local_rank=0, beside=2)
+    assert choose("cuda:1", local_rank=1, beside=2) == torch.device("cuda", 1)
+    assert choose("cuda:1", local_rank=0, beside=1) == torch.device("cuda", 1)
+    assert choose("cuda", local_rank=3, beside=4) == torch.device("cuda", 3)
+    assert [device.index for device in chosen] == [1, 1, 3]
+
+
+@pytest.mark.parametrize(("kind", "left"), [("cuda", "aborted"), ("cpu", "destroyed")])
+def test_after_an_error_no_process_waits_for_the_others(
+    kind: str, left: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NCCL's group is only destroyed where all processes do so; after an error it is aborted."""
+    done: list[str] = []
+    at_exit: list[Callable[[], None]] = []
+
+    assert callable(distributed.ProcessGroup.abort)
+    group = SimpleNamespace(abort=lambda: done.append("aborted"))
+    for name, value in (("RANK", "0"), ("WORLD_SIZE", "2"), ("LOCAL_RANK", "0")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(distributed, "init_process_group", lambda *of, **options: None)
+    monkeypatch.setattr(distributed, "destroy_process_group", lambda: done.append("destroyed"))
+    monkeypatch.setattr(distributed, "group", SimpleNamespace(WORLD=group))
+    monkeypatch.setattr(atexit, "register", at_exit.append)
+    with pytest.raises(ZeroDivisionError), process_group(torch.device(kind, 0)):
+        _ = 1 / 0
+    assert done == []  # what it says comes before what the others say of having lost it
+    (leave,) = at_exit
+    leave()
+    assert done == [left]
+    done.clear()
+    with process_group(torch.device(kind, 0)):
+        pass
+    assert done == ["destroyed"]

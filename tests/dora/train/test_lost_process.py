@@ -14,7 +14,7 @@ PROGRAM = """
 import os
 import torch
 from dora.errors import DoraError
-from dora.outcome import end_with
+from dora.command_end import end_with
 from dora.train.distributed import mean_over_ranks, process_group, rank
 
 def work():
