@@ -23,7 +23,7 @@ body { font: 16px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 70re
   padding: 0 1rem; color: #1b1b1b; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .8rem; border-bottom: 1px solid #ddd; text-align: right; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child { text-align: left; min-width: 11rem; }
 thead th { border-bottom: 2px solid #555; vertical-align: bottom; }
 thead small, .paper, .paper td, .paper th { color: #6b6b6b; font-weight: normal; }
 .paper { font-size: .85em; }
