@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from dora.commands.places import EVALUATIONS
+from dora.commands.evaluation_options import AS_USUAL, Asked
 
 
 def knn(
@@ -16,13 +16,7 @@ def knn(
     temperature: float = 0.07,
     image_px: int | None = None,
     batch: int = 128,
-    workers: int = 2,
-    device: str = "auto",
-    precision: Literal["float32", "bf16"] = "float32",
-    heads: int | None = None,
-    cache: str = EVALUATIONS,
-    beside: str | None = None,
-    out: Path | None = None,
+    asked: Annotated[Asked, Parameter(name="*")] = AS_USUAL,
 ) -> None:
     """Classify pictures by a vote of their nearest neighbours among frozen features.
 
@@ -36,28 +30,12 @@ def knn(
         temperature: of the votes.
         image_px: side of the pictures; the network's own if not given.
         batch: pictures at a time.
-        workers: threads that read pictures, for each process.
-        device: auto, cpu, cuda, or cuda:N.
-        precision: of the frozen network.
-        heads: attention heads, where the file of weights does not tell.
-        cache: folder where features are kept for the next time, or none.
-        beside: row of the paper's tables to compare with; the closest if not given.
-        out: a JSON file for the scores and everything that was chosen.
+        asked: how to compute, what to keep.
     """
     from dora.eval.knn import evaluate_knn
     from dora.eval.records import knn_table
-    from dora.eval.session import evaluation
 
-    with evaluation(
-        weights,
-        heads=heads,
-        device=device,
-        precision=precision,
-        batch=batch,
-        workers=workers,
-        cache=cache,
-        beside=beside,
-    ) as session:
+    with asked.session(weights, batch=batch) as session:
         result = evaluate_knn(
             session.evaluated,
             data,
@@ -67,7 +45,7 @@ def knn(
             computing=session.computing,
         )
         table = knn_table({session.evaluated.label: result})
-        session.report(result, out=out, table=table, features=result.features)
+        session.report(result, out=asked.out, table=table, features=result.features)
 
 
 def linear(
@@ -83,13 +61,7 @@ def linear(
     image_px: int | None = None,
     seed: int = 0,
     batch: int = 128,
-    workers: int = 2,
-    device: str = "auto",
-    precision: Literal["float32", "bf16"] = "float32",
-    heads: int | None = None,
-    cache: str = EVALUATIONS,
-    beside: str | None = None,
-    out: Path | None = None,
+    asked: Annotated[Asked, Parameter(name="*")] = AS_USUAL,
 ) -> None:
     """Classify pictures by linear layers on frozen features: a grid of learning rates at once.
 
@@ -109,29 +81,13 @@ def linear(
         image_px: side of the pictures; the network's own if not given.
         seed: of heads, order and crops.
         batch: pictures of one forward pass.
-        workers: threads that read pictures, for each process.
-        device: auto, cpu, cuda, or cuda:N.
-        precision: of the frozen network.
-        heads: attention heads, where the file of weights does not tell.
-        cache: folder where features and the state of a stopped run are kept, or none.
-        beside: row of the paper's tables to compare with; the closest if not given.
-        out: a JSON file for the scores and everything that was chosen.
+        asked: how to compute, what to keep.
     """
     from dora.eval.linear import evaluate_linear
     from dora.eval.linear_settings import BASE_LRS, LinearSettings
     from dora.eval.records import linear_table
-    from dora.eval.session import evaluation
 
-    with evaluation(
-        weights,
-        heads=heads,
-        device=device,
-        precision=precision,
-        batch=batch,
-        workers=workers,
-        cache=cache,
-        beside=beside,
-    ) as session:
+    with asked.session(weights, batch=batch) as session:
         native_px = session.evaluated.network.traits.image_px
         settings = LinearSettings(
             epochs=epochs,
@@ -147,4 +103,4 @@ def linear(
             session.evaluated, data, settings=settings, computing=session.computing
         )
         table = linear_table(result, label=session.evaluated.label)
-        session.report(result, out=out, table=table, features=result.features)
+        session.report(result, out=asked.out, table=table, features=result.features)

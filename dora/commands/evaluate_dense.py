@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from dora.commands.places import EVALUATIONS
+from dora.commands.evaluation_options import AS_USUAL, Asked
 
 
 def discovery(
@@ -17,13 +17,7 @@ def discovery(
     image_px: int = 480,
     k_patches: int = 100,
     pictures: Path | None = None,
-    workers: int = 2,
-    device: str = "auto",
-    precision: Literal["float32", "bf16"] = "float32",
-    heads: int | None = None,
-    cache: str = EVALUATIONS,
-    beside: str | None = None,
-    out: Path | None = None,
+    asked: Annotated[Asked, Parameter(name="*")] = AS_USUAL,
 ) -> None:
     """Find objects in Pascal VOC 2012 without labels: by attention, and by LOST.
 
@@ -37,27 +31,12 @@ def discovery(
         image_px: side of the squares for attention masks.
         k_patches: patches among which LOST seeks those that join its seed.
         pictures: a folder for contact sheets of the best and the worst.
-        workers: threads that read pictures, for each process.
-        device: auto, cpu, cuda, or cuda:N.
-        precision: of the frozen network.
-        heads: attention heads, where the file of weights does not tell.
-        cache: folder where finished pictures are kept for the next time, or none.
-        beside: row of the paper's tables to compare with; the closest if not given.
-        out: a JSON file for the scores and everything that was chosen.
+        asked: how to compute, what to keep.
     """
     from dora.eval.dense_tables import discovery_table
     from dora.eval.discovery import evaluate_discovery
-    from dora.eval.session import evaluation
 
-    with evaluation(
-        weights,
-        heads=heads,
-        device=device,
-        precision=precision,
-        workers=workers,
-        cache=cache,
-        beside=beside,
-    ) as session:
+    with asked.session(weights) as session:
         result = evaluate_discovery(
             session.evaluated,
             data,
@@ -68,7 +47,7 @@ def discovery(
             pictures=pictures,
             computing=session.computing,
         )
-        session.report(result, out=out, table=discovery_table(result))
+        session.report(result, out=asked.out, table=discovery_table(result))
 
 
 def davis(
@@ -84,13 +63,7 @@ def davis(
     temperature: float = 0.1,
     masks: Path | None = None,
     pictures: Path | None = None,
-    workers: int = 2,
-    device: str = "auto",
-    precision: Literal["float32", "bf16"] = "float32",
-    heads: int | None = None,
-    cache: str = EVALUATIONS,
-    beside: str | None = None,
-    out: Path | None = None,
+    asked: Annotated[Asked, Parameter(name="*")] = AS_USUAL,
 ) -> None:
     """Follow the objects of DAVIS 2017 from their first masks, by features alone.
 
@@ -108,32 +81,17 @@ def davis(
         temperature: of their weights.
         masks: a folder for the masks, as the published tool of DAVIS reads them.
         pictures: a folder for a video and a contact sheet a sequence.
-        workers: threads that read frames, for each process.
-        device: auto, cpu, cuda, or cuda:N.
-        precision: of the frozen network.
-        heads: attention heads, where the file of weights does not tell.
-        cache: folder where finished sequences are kept for the next time, or none.
-        beside: row of the paper's tables to compare with; the closest if not given.
-        out: a JSON file for the scores and everything that was chosen.
+        asked: how to compute, what to keep.
     """
     from dora.eval.davis import evaluate_davis
     from dora.eval.dense_tables import davis_table
     from dora.eval.propagation import PropagationConfig
-    from dora.eval.session import evaluation
     from dora.eval.video_masks import VideoMaskConfig
 
     propagation = PropagationConfig(
         last_frames=last_frames, top_k=top_k, radius=radius, temperature=temperature
     )
-    with evaluation(
-        weights,
-        heads=heads,
-        device=device,
-        precision=precision,
-        workers=workers,
-        cache=cache,
-        beside=beside,
-    ) as session:
+    with asked.session(weights) as session:
         result = evaluate_davis(
             session.evaluated,
             data,
@@ -144,4 +102,4 @@ def davis(
             pictures=pictures,
             computing=session.computing,
         )
-        session.report(result, out=out, table=davis_table(result))
+        session.report(result, out=asked.out, table=davis_table(result))

@@ -1,9 +1,11 @@
 """`dora eval suite`: several networks, all evaluations that the data at hand allows, one table."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from dora.commands.places import EVALUATIONS
+from cyclopts import Parameter
+
+from dora.commands.evaluation_options import USUAL_MEANS, Means
 
 
 def suite(
@@ -11,12 +13,10 @@ def suite(
     weights: list[str],
     data: list[str],
     short: bool = False,
+    finetune_preset: Literal["short", "paper"] = "short",
+    finetune_hours: float = 24.0,
     batch: int = 128,
-    workers: int = 2,
-    device: str = "auto",
-    precision: Literal["float32", "bf16"] = "float32",
-    heads: int | None = None,
-    cache: str = EVALUATIONS,
+    means: Annotated[Means, Parameter(name="*")] = USUAL_MEANS,
     out: Path = Path("data/suite"),
 ) -> None:
     """Measure several networks on all data at hand: one table beside the paper's numbers.
@@ -26,36 +26,43 @@ def suite(
 
     Args:
         weights: a network, as in `dora eval knn`; give it once for each.
-        data: data of evaluations, as knn,linear=FOLDER; give it once for each folder.
-        short: where the paper's settings take long, others that do not; it is said on the page.
+        data: data of evaluations, as knn,linear=FOLDER; give it once for each folder. As
+            finetune=FOLDER: a folder with a folder for each data set, such as cifar10.
+        short: train linear probes a short way, not the paper's; the table says so.
+        finetune_preset: short for 20 epochs, or paper, which takes days; the table says which.
+        finetune_hours: a fine-tuning that would take longer, by an estimate, is left out.
         batch: pictures of one forward pass.
-        workers: threads that read pictures, for each process.
-        device: auto, cpu, cuda, or cuda:N.
-        precision: of the frozen networks.
-        heads: attention heads, where a file of weights does not tell.
-        cache: folder where features and states are kept, or none.
+        means: how to compute.
         out: folder for the page (index.html), the table (table.md) and the records.
     """
     from dora.errors import DoraError
     from dora.eval.loading import open_network
-    from dora.eval.session import joined
-    from dora.eval.suite import parse_data, run_suite, suite_parts
+    from dora.eval.records import require_folder
+    from dora.eval.suite import run_suite
+    from dora.eval.suite_data import parse_data
     from dora.eval.suite_page import write_suite_page
+    from dora.eval.suite_parts import suite_parts
     from dora.train.distributed import rank
 
-    parts = suite_parts(short=short)
-    folders = parse_data(data, parts)
-    networks = [open_network(words, heads=heads) for words in weights]
-    with joined(
-        device=device, precision=precision, batch=batch, workers=workers, cache=cache
-    ) as computing:
+    if not finetune_hours >= 0:
+        raise DoraError(f"--finetune-hours is {finetune_hours}", remedy="use 0 or more")
+    require_folder(out)
+    parts = suite_parts(short=short, preset=finetune_preset)
+    given = parse_data(data, parts)
+    networks = [open_network(words, heads=means.heads) for words in weights]
+    with means.joined(batch=batch) as computing:
         found = run_suite(
-            networks, folders, parts=parts, computing=computing, records=out / "records"
+            networks,
+            given.folders,
+            parts=parts,
+            computing=computing,
+            records=out / "records",
+            limit_s=3600 * finetune_hours,
         )
         if computing.progress is not None:
             computing.progress.stop()
         if rank() == 0:
-            for path in write_suite_page(out, found, parts=parts, data=folders):
+            for path in write_suite_page(out, found, parts=parts, data=given):
                 print(path)
     failed = [m for m in found if m.fault is not None]
     if failed:

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from dora.commands.places import EVALUATIONS
+from cyclopts import Parameter
+
+from dora.commands.evaluation_options import TRAINED_AS_USUAL, AskedOfTraining
 
 
 def finetune(
@@ -22,13 +24,7 @@ def finetune(
     score_every: int = 1,
     seed: int = 0,
     batch: int = 128,
-    workers: int = 2,
-    device: str = "auto",
-    precision: Literal["float32", "bf16"] = "float32",
-    heads: int | None = None,
-    cache: str = EVALUATIONS,
-    beside: str | None = None,
-    out: Path | None = None,
+    asked: Annotated[AskedOfTraining, Parameter(name="*")] = TRAINED_AS_USUAL,
 ) -> None:
     """Fine-tune a backbone for classification and score it after every epoch.
 
@@ -53,31 +49,15 @@ def finetune(
         score_every: epochs from one scoring to the next; the last one is always scored.
         seed: of classifier, order and everything that is drawn.
         batch: pictures of one forward and backward pass; gradients are added up over a step.
-        workers: processes that read pictures, for each process that computes.
-        device: auto, cpu, cuda, or cuda:N.
-        precision: float32, or bf16 for the passes; weights and their sums stay float32.
-        heads: attention heads, where the file of weights does not tell.
-        cache: folder where the state of a stopped run is kept, or none.
-        beside: row of the paper's tables to compare with; the closest if not given.
-        out: a JSON file for the scores and everything that was chosen.
+        asked: how to compute, what to keep.
     """
-    from dora.eval.session import evaluation
     from dora.finetune.finetune import evaluate_finetune, finetune_table
     from dora.finetune.recipe import recipe_for, shortened
 
     recipe = recipe_for(dataset, preset)
     if epochs is not None:
         recipe = shortened(recipe, epochs)
-    with evaluation(
-        weights,
-        heads=heads,
-        device=device,
-        precision=precision,
-        batch=batch,
-        workers=workers,
-        cache=cache,
-        beside=beside,
-    ) as session:
+    with asked.session(weights, batch=batch) as session:
         native_px = session.evaluated.network.traits.image_px
         recipe = replace(
             recipe,
@@ -93,4 +73,4 @@ def finetune(
             session.evaluated, dataset, data, recipe=recipe, computing=session.computing
         )
         table = finetune_table(result, label=session.evaluated.label)
-        session.report(result, out=out, table=table)
+        session.report(result, out=asked.out, table=table)

@@ -35,7 +35,7 @@ from dora.eval.video_masks import (
 )
 
 _NAMED = "named"
-VERSION = 1
+VERSION = 2
 """Of what is computed: with another one nothing that was kept is taken."""
 
 
@@ -141,7 +141,10 @@ def evaluate_davis(
         settings=config,
         patch_px=patch_px,
         deviation=used_deviation(evaluated.network),
-        notes=_notes(sequences, joined, named=bool(names)),
+        notes=(
+            *_notes_on_protocol(config, split=_NAMED if names else split),
+            *_notes(sequences, joined, named=bool(names)),
+        ),
     )
 
 
@@ -222,6 +225,21 @@ def _kept_parts(
     )
 
 
+def _notes_on_protocol(config: VideoMaskConfig, *, split: str) -> list[str]:
+    """Return what was chosen otherwise than in DINO's protocol."""
+    published = VideoMaskConfig()
+    chosen = {"image_px": config.image_px, **asdict(config.propagation)}
+    usual = {"image_px": published.image_px, **asdict(published.propagation)}
+    notes = [
+        f"{name} is {value}, and {usual[name]} in DINO's protocol"
+        for name, value in chosen.items()
+        if value != usual[name]
+    ]
+    if split == "train":
+        notes.append("the paper's numbers are those of val, these of train")
+    return notes
+
+
 def _notes(
     sequences: Sequence[DavisSequence], scores: Sequence[SequenceScore], *, named: bool
 ) -> tuple[str, ...]:
@@ -233,6 +251,16 @@ def _notes(
     if single:
         notes.append(
             f"masks of {', '.join(single)} hold 0 and 255 alone, as in DAVIS 2016: one object each"
+        )
+    lost = [
+        sequence.name
+        for sequence, score in zip(sequences, scores, strict=True)
+        if score.last_found < len(score.objects)
+    ]
+    if lost:
+        notes.append(
+            f"the last object of {', '.join(lost)} is in none of the masks found: "
+            "the published tool refuses such masks"
         )
     if void:
         notes.append(

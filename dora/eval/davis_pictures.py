@@ -85,8 +85,13 @@ def overlay_labels(frame: Image.Image, labels: LabelMap, *, objects: int) -> Ima
 
 
 def _middle(mask: Mask) -> NDArray[np.float64]:
-    """Return the mean place of a mask, x and y as shares; the picture's middle if it is empty."""
-    rows, columns = np.nonzero(mask)
-    if len(rows) == 0:
+    """Return where to write an object's number, x and y as shares: on the mask, near its mean.
+
+    The middle of the picture if the mask is empty; nothing is written there.
+    """
+    pixels = np.argwhere(mask)
+    if len(pixels) == 0:
         return np.array([0.5, 0.5])
-    return np.array([columns.mean() / mask.shape[1], rows.mean() / mask.shape[0]])
+    nearest = np.square(pixels - pixels.mean(axis=0)).sum(axis=1).argmin()
+    row, column = (pixels[nearest] + 0.5) / mask.shape
+    return np.array([column, row])

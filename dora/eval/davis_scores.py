@@ -37,6 +37,9 @@ class SequenceScore:
     """Masks were of 0 and 255, taken for one object."""
     void_pixels: int
     """In the true masks of scored frames."""
+    last_found: int
+    """The highest object in the masks of scored frames: how many objects the published tool takes
+    them to have, which it wants to be as many as there are."""
 
 
 def score_sequence(name: str, truth: Truth, masks: Sequence[LabelMap]) -> SequenceScore:
@@ -59,6 +62,7 @@ def score_sequence(name: str, truth: Truth, masks: Sequence[LabelMap]) -> Sequen
         frames=len(scored),
         single=truth.single,
         void_pixels=sum(int((true == VOID).sum()) for true, _ in scored),
+        last_found=max(int(mask.max()) for _, mask in scored),
     )
 
 

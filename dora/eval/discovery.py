@@ -90,6 +90,7 @@ class DiscoveryResult:
     k_patches: int
     """Of LOST: among how many patches those are sought that join the seed."""
     hit_from: float = HIT_FROM
+    true_regions: str = "all classes together; void pixels do not count"
     true_boxes: str = "all, difficult and truncated ones too"
     notes: tuple[str, ...]
 
@@ -186,7 +187,7 @@ def evaluate_discovery(
         corloc_pictures=len(boxes),
         image_px=image_px,
         k_patches=k_patches,
-        notes=_notes(jaccard_split, corloc_split),
+        notes=_notes(jaccard_split, corloc_split, image_px=image_px, k_patches=k_patches),
     )
 
 
@@ -279,13 +280,24 @@ def _check_options(jaccard_split: str, corloc_split: str, *, k_patches: int) -> 
         raise DoraError(f"LOST cannot choose among {k_patches} patches", remedy="use 100")
 
 
-def _notes(jaccard_split: str, corloc_split: str) -> tuple[str, ...]:
+def _notes(
+    jaccard_split: str, corloc_split: str, *, image_px: int, k_patches: int
+) -> tuple[str, ...]:
     notes = []
+    if jaccard_split != _NONE:
+        notes.append(
+            "the paper does not say how pictures are resized, nor what void pixels or several "
+            f"classes count. Jaccard here: squares of {image_px} px, {MASSES[0]} of the mass of "
+            "the heads' mean, all classes together without void, mean over pictures"
+        )
     if jaccard_split not in ("val", _NONE):
         notes.append(f"the paper's Jaccard index is that of val, this one of {jaccard_split}")
     if corloc_split != _NONE:
         notes.append(
             "the paper does not say how its boxes are made, and names val; its number of DINO on "
-            f"ImageNet is that of LOST on trainval. CorLoc here: LOST on {corloc_split}"
+            f"ImageNet is that of LOST on trainval. CorLoc here: LOST on {corloc_split}, "
+            f"where an overlap of {HIT_FROM} is a hit, too (the paper: above)"
         )
+    if corloc_split != _NONE and k_patches != K_PATCHES:
+        notes.append(f"LOST's seed is joined by some of {k_patches} patches, not {K_PATCHES}")
     return tuple(notes)

@@ -10,6 +10,9 @@ from dora.errors import DoraError
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 _PARTS = ("train", "val", "test", "validation", "valid")
 IMAGENET_CLASSES = 1000
+PAPER_PX = 224
+"""Side of the pictures, in k-NN and linear probing."""
+IMAGENET_TRAIN, IMAGENET_VAL = 1_281_167, 50_000
 _LAYOUT = "lay the pictures out as train/CLASS/NAME.jpg and val/CLASS/NAME.jpg"
 
 
@@ -58,12 +61,28 @@ class ClassFolders:
 
     def notes(self) -> tuple[str, ...]:
         """Return what to bear in mind beside the paper's numbers, which are ImageNet-1k's."""
-        if len(self.classes) == IMAGENET_CLASSES:
-            return ()
-        return (
-            f"the paper's numbers are of ImageNet-1k; {self.folder} has {len(self.classes)} "
-            f"classes, not {IMAGENET_CLASSES}",
-        )
+        found = []
+        if len(self.classes) != IMAGENET_CLASSES:
+            found.append(
+                f"the paper's numbers are of ImageNet-1k; {self.folder} has {len(self.classes)} "
+                f"classes, not {IMAGENET_CLASSES}"
+            )
+        else:
+            for part, whole in ((self.train, IMAGENET_TRAIN), (self.val, IMAGENET_VAL)):
+                name = "train" if part is self.train else "val"
+                if len(part.paths) != whole:
+                    found.append(
+                        f"{self.folder / name} has {len(part.paths):,} pictures, and that of "
+                        f"ImageNet-1k {whole:,}: numbers are not comparable"
+                    )
+        shown = set(self.val.labels)
+        unseen = [name for number, name in enumerate(self.classes) if number not in shown]
+        if unseen:
+            found.append(
+                f"{self.folder / 'val'} has no pictures of {len(unseen)} of the "
+                f"{len(self.classes)} classes, such as {unseen[0]!r}: these are not scored"
+            )
+        return tuple(found)
 
 
 def _list_part(folder: Path, name: str) -> dict[str, list[Path]]:

@@ -15,7 +15,7 @@ from torch.nn import functional
 from dora.errors import DoraError
 from dora.eval.computing import Computing
 from dora.eval.features import FeatureFacts, FeatureKind, extract_features
-from dora.eval.image_folder import ClassFolders
+from dora.eval.image_folder import PAPER_PX, ClassFolders
 from dora.eval.loading import Evaluated
 from dora.eval.pictures import resize_px
 from dora.eval.scoring import rank_own
@@ -131,7 +131,11 @@ def evaluate_knn(
         image_px=kind.image_px,
         resize_px=resize_px(kind.image_px),
         features=(train.facts, val.facts),
-        notes=(*folders.notes(), *_notes(scores, train_images=len(train))),
+        notes=(
+            *folders.notes(),
+            *_notes_on_settings(temperature=temperature, image_px=kind.image_px),
+            *_notes(scores, train_images=len(train)),
+        ),
     )
 
 
@@ -217,6 +221,18 @@ def _pieces(chunks: Sequence[Tensor], *, rows: int) -> Iterator[tuple[int, Tenso
             held.append(part)
     if held:
         yield start, torch.cat(held)
+
+
+def _notes_on_settings(*, temperature: float, image_px: int) -> list[str]:
+    chosen = (
+        ("the temperature of the votes", temperature, TEMPERATURE),
+        ("the pictures' side in px", image_px, PAPER_PX),
+    )
+    return [
+        f"{what} is {value}, and {paper} in the paper's protocol"
+        for what, value, paper in chosen
+        if value != paper
+    ]
 
 
 def _notes(scores: Sequence[KnnScore], *, train_images: int) -> list[str]:

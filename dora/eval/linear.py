@@ -21,7 +21,7 @@ from dora.eval.features import (
     extract_features,
     feature_settings,
 )
-from dora.eval.image_folder import ClassFolders
+from dora.eval.image_folder import PAPER_PX, ClassFolders
 from dora.eval.linear_data import ProbeData
 from dora.eval.linear_heads import HeadBank
 from dora.eval.linear_settings import AUTHORS_LR, PAPER_EPOCHS, LinearSettings
@@ -231,6 +231,14 @@ def _notes(
         notes.append("trained on centre crops without augmentation: not the paper's protocol")
     if settings.epochs != PAPER_EPOCHS:
         notes.append(f"{settings.epochs} epochs, not the paper's {PAPER_EPOCHS}")
+    if settings.image_px != PAPER_PX:
+        notes.append(f"pictures of {settings.image_px} px, not the paper's {PAPER_PX}")
+    if (settings.blocks, settings.patch_means) != ((4,), (False,)):
+        notes.append("the authors' command reads [CLS] of 4 blocks, without the mean of patches")
+    notes.append(
+        f"a step was to have {settings.step_pictures} pictures: the paper's text has 1024, the "
+        "authors' command 2048"
+    )
     if settings.step_pictures > train_images:
         notes.append(
             f"a step takes {settings.step_pictures} pictures, and there are only {train_images}"

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 from rich.table import Table
 
+from dora.errors import DoraError
 from dora.eval.computing import Cost
 from dora.eval.knn import KnnResult
 from dora.eval.linear import LinearResult
@@ -66,6 +67,33 @@ def make_record(
         },
         "cost": asdict(cost),
     }
+
+
+def require_record_place(path: Path | None) -> None:
+    """Refuse a place that no record could be written to, before hours go into what it would hold.
+
+    Raises:
+        DoraError: it is a folder, or lies in a file.
+    """
+    if path is None:
+        return
+    if path.is_dir():
+        raise DoraError(
+            f"--out {path} is a folder, and a record is one file",
+            remedy=f"name a file in it, such as {path / 'record.json'}",
+        )
+    require_folder(path.parent)
+
+
+def require_folder(folder: Path) -> None:
+    """Refuse a folder that could not be made.
+
+    Raises:
+        DoraError: it, or one that it would lie in, is a file.
+    """
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir():
+        raise DoraError(f"--out: {there} is a file, not a folder", remedy="name another --out")
 
 
 def write_record(path: Path, record: Mapping[str, Any]) -> None:

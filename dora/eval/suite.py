@@ -8,46 +8,23 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from dora.errors import DoraError
-from dora.eval import davis, discovery, knn, linear
 from dora.eval.computing import Computing, Meter
-from dora.eval.davis import evaluate_davis
-from dora.eval.discovery import evaluate_discovery
 from dora.eval.feature_store import hash_files
-from dora.eval.knn import evaluate_knn
-from dora.eval.linear import evaluate_linear
-from dora.eval.linear_settings import PAPER_EPOCHS, LinearSettings
 from dora.eval.loading import Evaluated
 from dora.eval.paper_numbers import closest_row
-from dora.eval.records import Result, make_record, write_record
+from dora.eval.records import make_record, write_record
 from dora.eval.sharing import share_first
+from dora.eval.suite_parts import SuitePart
 from dora.train.distributed import rank, world_size
-
-SHORT_EPOCHS = 30
-"""Epochs of a short linear probe, on features of centre crops."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SuitePart:
-    """One evaluation as the suite runs it: with the paper's settings, or short ones."""
-
-    name: str
-    """As in `dora eval NAME`."""
-    columns: tuple[str, ...]
-    """The paper's columns that it measures."""
-    run: Callable[[Evaluated, Path, Computing], Result]
-    way: str = "as published"
-    """Tells records of other settings apart."""
-    version: int = 1
-    """Of what is computed: with another one no record is taken."""
+from dora.train.forecast import spoken
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,90 +36,10 @@ class Measurement:
     part: str
     record: Mapping[str, Any] | None
     fault: str | None = None
+    left_out: str | None = None
+    """Why it was not begun."""
     reused: bool = False
     """Taken from the record of an earlier run."""
-
-
-def suite_parts(*, short: bool) -> tuple[SuitePart, ...]:
-    """Return all evaluations that the suite knows, in the order of the table.
-
-    Args:
-        short: take a short way where the paper's takes long; it is said in the notes.
-    """
-    run_linear = partial(_run_linear, epochs=SHORT_EPOCHS if short else PAPER_EPOCHS, short=short)
-    way = f"{SHORT_EPOCHS} epochs, centre crops" if short else "as published"
-    return (
-        SuitePart(name="linear", columns=("LP",), run=run_linear, way=way, version=linear.VERSION),
-        SuitePart(name="knn", columns=("k-NN",), run=_run_knn, version=knn.VERSION),
-        SuitePart(
-            name="discovery",
-            columns=("Jaccard", "CorLoc"),
-            run=_run_discovery,
-            version=discovery.VERSION,
-        ),
-        SuitePart(
-            name="davis",
-            columns=("DAVIS J", "DAVIS F"),
-            run=_run_davis,
-            version=davis.VERSION,
-        ),
-    )
-
-
-def _run_linear(
-    evaluated: Evaluated, folder: Path, computing: Computing, *, epochs: int, short: bool
-) -> Result:
-    traits = evaluated.network.traits
-    settings = LinearSettings(
-        epochs=epochs,
-        frozen_crops=short,
-        blocks=(min(4, traits.depth),),
-        image_px=traits.image_px,
-    )
-    return evaluate_linear(evaluated, folder, settings=settings, computing=computing)
-
-
-def _run_knn(evaluated: Evaluated, folder: Path, computing: Computing) -> Result:
-    return evaluate_knn(evaluated, folder, computing=computing)
-
-
-def _run_discovery(evaluated: Evaluated, folder: Path, computing: Computing) -> Result:
-    return evaluate_discovery(evaluated, folder, computing=computing)
-
-
-def _run_davis(evaluated: Evaluated, folder: Path, computing: Computing) -> Result:
-    return evaluate_davis(evaluated, folder, computing=computing)
-
-
-def parse_data(words: Sequence[str], parts: Sequence[SuitePart]) -> dict[str, Path]:
-    """Return the folder of each evaluation from words such as `knn,linear=FOLDER`.
-
-    Raises:
-        DoraError: no such evaluation, one named twice, or a folder that is not there.
-    """
-    names = [part.name for part in parts]
-    found: dict[str, Path] = {}
-    for word in words:
-        listed, equals, folder = word.partition("=")
-        for name in listed.lower().split(","):
-            if not equals or name not in names:
-                raise DoraError(
-                    f"--data {word!r} names no evaluation of the suite",
-                    remedy=f"write {'=FOLDER, '.join(names)}=FOLDER, or {','.join(names)}=FOLDER",
-                )
-            if name in found:
-                raise DoraError(
-                    f"--data names {name} twice: {found[name]} and {folder}",
-                    remedy="give one folder for each evaluation",
-                )
-            if not Path(folder).is_dir():
-                raise DoraError(f"{folder} is no folder", remedy=f"give the data of {name}")
-            found[name] = Path(folder)
-    if not found:
-        raise DoraError(
-            "no data to evaluate on", remedy=f"give --data, such as --data {names[0]}=FOLDER"
-        )
-    return found
 
 
 def run_suite(
@@ -152,10 +49,12 @@ def run_suite(
     parts: Sequence[SuitePart],
     computing: Computing,
     records: Path,
+    limit_s: float | None = None,
 ) -> list[Measurement]:
     """Return all measurements, networks one after the other.
 
     An evaluation that cannot be done does not stop the others, unless several processes share it.
+    One of hours or days is left out where its estimate is above the limit.
 
     Args:
         networks: on the CPU; each is moved to the device for its time.
@@ -163,6 +62,7 @@ def run_suite(
         parts: the evaluations; those without data are left out.
         computing: where and how.
         records: folder of the records, one a measurement.
+        limit_s: the most seconds that an evaluation with an estimate may take; None: any.
     """
     found = []
     states = {folder: _hash_folder(folder) for folder in set(data.values())}
@@ -173,7 +73,9 @@ def run_suite(
             folder = data[part.name]
             key = _key(evaluated, part, states[folder], computing)
             path = records / f"{part.name}-{key}.json"
-            measured = _measure(evaluated, part, folder, computing=computing, path=path)
+            measured = _measure(
+                evaluated, part, folder, computing=computing, path=path, limit_s=limit_s
+            )
             found.append(replace(measured, label=label))
         evaluated.to(torch.device("cpu"))
     return found
@@ -198,19 +100,29 @@ def distinct_labels(networks: Sequence[Evaluated]) -> list[str]:
 
 
 def _measure(
-    evaluated: Evaluated, part: SuitePart, folder: Path, *, computing: Computing, path: Path
+    evaluated: Evaluated,
+    part: SuitePart,
+    folder: Path,
+    *,
+    computing: Computing,
+    path: Path,
+    limit_s: float | None,
 ) -> Measurement:
     # Processes that found different records would wait for each other.
     known = share_first(_read_record(path) if rank() == 0 else None)
+    none_yet = Measurement(label=evaluated.label, part=part.name, record=None)
     if known is not None:
-        return Measurement(label=evaluated.label, part=part.name, record=known, reused=True)
+        return replace(none_yet, record=known, reused=True)
     meter = Meter(computing)
     try:
+        too_long = _too_long(evaluated, part, folder, computing=computing, limit_s=limit_s)
+        if too_long is not None:
+            return replace(none_yet, left_out=too_long)
         result = part.run(evaluated, folder, computing)
     except DoraError as fault:
         if world_size() > 1:  # the other processes may be waiting for this one
             raise
-        return Measurement(label=evaluated.label, part=part.name, record=None, fault=str(fault))
+        return replace(none_yet, fault=str(fault))
     record = make_record(
         result, evaluated=evaluated, cost=meter.cost(), beside=closest_row(evaluated)
     )
@@ -218,7 +130,28 @@ def _measure(
         write_record(path, record)
     # As it will be read the next time: tuples have become lists.
     plain: dict[str, Any] = json.loads(json.dumps(record))
-    return Measurement(label=evaluated.label, part=part.name, record=plain)
+    return replace(none_yet, record=plain)
+
+
+def _too_long(
+    evaluated: Evaluated,
+    part: SuitePart,
+    folder: Path,
+    *,
+    computing: Computing,
+    limit_s: float | None,
+) -> str | None:
+    """Return why an evaluation is not begun: it would take longer than it may."""
+    if part.estimate_s is None or limit_s is None:
+        return None
+    # What another process measures differs: all go by the first one's.
+    seconds = share_first(part.estimate_s(evaluated, folder, computing))
+    if seconds <= limit_s:
+        return None
+    return (
+        f"it would take about {spoken(seconds)} without reading pictures ({part.way}), "
+        f"and may take {spoken(limit_s)}"
+    )
 
 
 def _read_record(path: Path) -> dict[str, Any] | None:

@@ -7,7 +7,9 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from dora.eval.paper_numbers import paper_rows, paper_tables
-from dora.eval.suite import Measurement, SuitePart
+from dora.eval.suite import Measurement
+from dora.eval.suite_data import SuiteData
+from dora.eval.suite_parts import AS_PUBLISHED, SuitePart
 from dora.whole_file import whole_file
 
 HTML = """\
@@ -21,7 +23,7 @@ body { font: 16px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 70re
   padding: 0 1rem; color: #1b1b1b; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .8rem; border-bottom: 1px solid #ddd; text-align: right; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child { text-align: left; min-width: 11rem; }
 thead th { border-bottom: 2px solid #555; vertical-align: bottom; }
 thead small, .paper, .paper td, .paper th { color: #6b6b6b; font-weight: normal; }
 .paper { font-size: .85em; }
@@ -35,14 +37,15 @@ li { margin: .2rem 0; }
 paper's rows.</p>
 <div class="wide"><table>
 <thead><tr><th>network</th>
-{%- for column in columns %}<th>{{ column }}<br><small>{{ tables[column] }}</small></th>
+{%- for column in columns %}<th>{{ column }}<br><small>{{ said[column] }}</small></th>
 {%- endfor %}</tr></thead>
 <tbody class="measured">
 {%- for row in rows %}
 <tr><th>{{ row.label }}<br><span class="paper">beside {{ row.beside }}</span></th>
 {%- for cell in row.cells %}
 <td>{% if cell.measured is not none %}{{ "%.1f"|format(cell.measured) }}
-{%- elif cell.failed %}<span class="failed">failed</span>{% else %}&ndash;{% endif %}
+{%- elif cell.failed %}<span class="failed">failed</span>
+{%- elif cell.left_out %}left out{% else %}&ndash;{% endif %}
 <br><span class="paper">
 {%- if cell.paper is not none %}{{ "%.1f"|format(cell.paper) }}{% else %}&nbsp;{% endif -%}
 </span></td>
@@ -59,7 +62,7 @@ paper's rows.</p>
 {%- endfor %}
 </tbody>
 </table></div>
-{%- for title, sentences in remarks %}
+{%- for title, sentences in remarks if sentences %}
 <h2>{{ title }}</h2>
 <ul>{% for sentence in sentences %}<li>{{ sentence }}</li>{% endfor %}</ul>
 {%- endfor %}
@@ -74,6 +77,8 @@ class Cell:
     measured: float | None
     paper: float | None
     failed: bool
+    left_out: bool
+    """Not begun: it would have taken too long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +94,25 @@ class Row:
 def suite_columns(parts: Sequence[SuitePart], data: Mapping[str, Path]) -> list[str]:
     """Return the columns that the data allows, in the order of the parts."""
     return [column for part in parts if part.name in data for column in part.columns]
+
+
+def captions(parts: Sequence[SuitePart]) -> dict[str, str]:
+    """Return what stands below each column's name: the paper's table, and another way than its."""
+    return {
+        column: paper_tables().get(column, "fine-tuned, top 1")
+        + ("" if part.way == AS_PUBLISHED else f"; here {part.way}")
+        for part in parts
+        for column in part.columns
+    }
+
+
+def _titles(parts: Sequence[SuitePart], columns: Sequence[str]) -> list[str]:
+    """Return the columns' names, with the way in brackets where it is not the published one."""
+    ways = {column: part.way for part in parts for column in part.columns}
+    return [
+        column if ways[column] == AS_PUBLISHED else f"{column} ({ways[column]})"
+        for column in columns
+    ]
 
 
 def suite_rows(
@@ -121,7 +145,8 @@ def _cell(measurement: Measurement | None, *, column: str, paper: float | None) 
     return Cell(
         measured=None if record is None else record["measured"].get(column),
         paper=paper,
-        failed=measurement is not None and record is None,
+        failed=measurement is not None and measurement.fault is not None,
+        left_out=measurement is not None and measurement.left_out is not None,
     )
 
 
@@ -130,7 +155,8 @@ def remarks(measurements: Sequence[Measurement]) -> list[tuple[str, list[str]]]:
     said = []
     for m in measurements:
         if m.record is None:
-            said.append((f"{m.label}: {m.part}", [f"failed: {m.fault}"]))
+            sentence = f"failed: {m.fault}" if m.left_out is None else f"left out: {m.left_out}"
+            said.append((f"{m.label}: {m.part}", [sentence]))
             continue
         cost, network = m.record["cost"], m.record["network"]
         sentences = [
@@ -154,14 +180,16 @@ def write_suite_page(
     measurements: Sequence[Measurement],
     *,
     parts: Sequence[SuitePart],
-    data: Mapping[str, Path],
+    data: SuiteData,
 ) -> tuple[Path, Path]:
     """Write `index.html` and `table.md`; return their paths.
+
+    Both say what was left out, and why.
 
     Raises:
         DoraError: they cannot be written.
     """
-    columns = suite_columns(parts, data)
+    columns = suite_columns(parts, data.folders)
     rows = suite_rows(measurements, columns=columns, parts=parts)
     paper = [
         (name, row.numbers)
@@ -171,12 +199,13 @@ def write_suite_page(
     page = Environment(autoescape=True, undefined=StrictUndefined).from_string(HTML)
     html = page.render(
         columns=columns,
-        tables=paper_tables(),
+        said=captions(parts),
         rows=rows,
         paper=paper,
-        remarks=remarks(measurements),
+        remarks=[*remarks(measurements), ("Left out", data.left_out)],
     )
-    texts = {"index.html": html, "table.md": suite_markdown(rows, columns=columns)}
+    table = suite_markdown(rows, columns=_titles(parts, columns))
+    texts = {"index.html": html, "table.md": table + _left_out_markdown(measurements, data)}
     for name, text in texts.items():
         with whole_file(folder / name) as partial:
             partial.write_text(text.rstrip() + "\n", encoding="utf-8")
@@ -199,5 +228,15 @@ def suite_markdown(rows: Sequence[Row], *, columns: Sequence[str]) -> str:
 
 
 def _markdown_cell(cell: Cell) -> str:
-    own = "failed" if cell.failed else "–" if cell.measured is None else f"{cell.measured:.1f}"
+    missing = "failed" if cell.failed else "left out" if cell.left_out else "–"
+    own = missing if cell.measured is None else f"{cell.measured:.1f}"
     return own if cell.paper is None else f"{own} ({cell.paper:.1f})"
+
+
+def _left_out_markdown(measurements: Sequence[Measurement], data: SuiteData) -> str:
+    """Return a list of what was left out, and why; nothing where there is none."""
+    sentences = [
+        *(f"{m.label}: {m.part}: {m.left_out}" for m in measurements if m.left_out is not None),
+        *data.left_out,
+    ]
+    return "".join(["\nLeft out:\n\n", *(f"- {s}\n" for s in sentences)] if sentences else [])

@@ -15,6 +15,9 @@ from dora.finetune.order import Order
 from dora.finetune.recipe import DatasetName, Recipe, recipe_for
 from dora.finetune.training import train
 
+VERSION = 1
+"""Of what is computed: with another one no state or record is taken."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EpochScore:
@@ -156,6 +159,7 @@ def _about(
     """
     by_turn = isinstance(evaluated.network, DinoNetwork)
     return {
+        "version": VERSION,
         "network": evaluated.sha256,
         "recipe": asdict(replace(recipe, score_every=1)),
         "batch": None if by_turn else computing.batch,

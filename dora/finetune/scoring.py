@@ -12,7 +12,7 @@ from dora.eval.sharing import sum_over_ranks
 from dora.finetune.network import Classifier
 from dora.finetune.pictures import LabelledPictures, scored_crop
 from dora.finetune.recipe import Recipe
-from dora.train.distributed import mean_over_ranks, rank, world_size
+from dora.train.distributed import rank, world_size
 
 TOPS = (1, 5)
 
@@ -38,7 +38,6 @@ def score(
         DoraError: a file is no whole picture.
     """
     network.eval()
-    _agree_on_statistics(network)
     numbers = range(len(pictures))
     batches = [numbers[at : at + computing.batch] for at in range(0, len(numbers), computing.batch)]
     own = batches[rank() :: world_size()]
@@ -59,10 +58,3 @@ def score(
     network.train()
     top1, top5 = (sum_over_ranks(right.to(computing.device)) / len(pictures)).tolist()
     return top1, top5
-
-
-def _agree_on_statistics(network: Classifier) -> None:
-    """Give all processes the mean of the statistics that batch norms, if any, have gathered."""
-    for buffer in network.buffers():
-        if buffer.is_floating_point():
-            buffer.copy_(mean_over_ranks(buffer))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from dora.errors import DoraError
@@ -14,6 +14,7 @@ from dora.eval.computing import Computing
 from dora.eval.kept_training import Clock, StateFile
 from dora.eval.networks import Frozen
 from dora.eval.sharing import sum_over_ranks
+from dora.finetune.averaging import average_gradients, average_statistics
 from dora.finetune.crops import Share, TrainingCrops, read_groups
 from dora.finetune.datasets import ClassificationData
 from dora.finetune.groups import build_optimizer, set_learning_rate
@@ -31,7 +32,7 @@ from dora.finetune.state import (
     save_state,
 )
 from dora.finetune.telling import Told
-from dora.train.distributed import mean_over_ranks, rank, world_size
+from dora.train.distributed import rank, world_size
 
 Groups = Iterator[tuple[Group, Tensor]]
 
@@ -168,6 +169,7 @@ class Stepper:
         average_gradients(self.network)
         set_learning_rate(self.optimizer, lr)
         self.optimizer.step()
+        average_statistics(self.network)
         return loss
 
     def _add_gradients(self, group: Group, crops: Tensor) -> Tensor:
@@ -187,17 +189,3 @@ class Stepper:
             torch.autograd.backward(scaled)
             total += loss.detach()
         return total
-
-
-def average_gradients(network: nn.Module) -> None:
-    """Replace every gradient by its mean over all processes, in one reduction a step.
-
-    Processes may have taken different numbers of passes, which a reduction in each would not allow.
-    """
-    if world_size() == 1:
-        return
-    gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    flat = mean_over_ranks(torch.cat([gradient.flatten() for gradient in gradients]))
-    pieces = torch.split(flat, [gradient.numel() for gradient in gradients])
-    for gradient, piece in zip(gradients, pieces, strict=True):
-        gradient.copy_(piece.view_as(gradient))

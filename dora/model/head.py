@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dora.config import HeadConfig
+from dora.model.batch_norm import SharedBatchNorm1d
 
 
 class ProjectionHead(nn.Module):
@@ -56,6 +57,6 @@ def _mlp(width: int, config: HeadConfig) -> nn.Module:
     for inputs in [width] + [config.hidden] * (config.layers - 2):
         layers.append(nn.Linear(inputs, config.hidden))
         if config.batch_norm:
-            layers.append(nn.BatchNorm1d(config.hidden))
+            layers.append(SharedBatchNorm1d(config.hidden))
         layers.append(nn.GELU())
     return nn.Sequential(*layers, nn.Linear(config.hidden, config.bottleneck))

@@ -68,6 +68,36 @@ def moving_squares(
     return pictures, labels
 
 
+def crossing_squares() -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return 8 pictures (64, 128, 3) and true labels (64, 128) of three textured squares.
+
+    By a patch of 8 px a frame, 1 goes right and 2 left, behind it in frames 4 and 5; 3 goes right
+    and has left the picture from frame 5 on.
+    """
+    generator = np.random.default_rng(1)
+    ground = generator.integers(0, 40, (64, 128, 3)).astype(np.uint8)
+    squares = [  # number, row, first column, patches a side, step; those behind come first
+        (3, 40, 88, 2, 8),
+        (2, 8, 80, 3, -8),
+        (1, 8, 8, 3, 8),
+    ]
+    textures = [
+        np.kron(generator.integers(120, 256, (side, side, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+        for _, _, _, side, _ in squares
+    ]
+    pictures, labels = [], []
+    for frame in range(8):
+        picture, label = ground.copy(), np.zeros((64, 128), dtype=np.uint8)
+        for (number, row, column, side, step), texture in zip(squares, textures, strict=True):
+            left = column + frame * step
+            place = np.s_[row : row + 8 * side, left : left + 8 * side]
+            seen = max(0, min(8 * side, 128 - left))
+            picture[place], label[place] = texture[:, :seen], number
+        pictures.append(picture)
+        labels.append(label)
+    return pictures, labels
+
+
 def davis(
     folder: Path,
     videos: Mapping[str, tuple[Sequence[np.ndarray], Sequence[np.ndarray]]],

@@ -82,6 +82,11 @@ def test_suite_ends_in_a_page_and_says_what_failed(
         (["knn", "--data", "colours", "--beside", "mine"], "no row 'mine'"),
         (["knn", "--data", "colours", "--batch", "0"], "batches of 0"),
         (["suite", "--data", "colours"], "names no evaluation"),
+        (["knn", "--data", "colours", "--out", "colours"], "--out colours is a folder"),
+        (["linear", "--data", "colours", "--out", "tiny.pth/a.json"], "tiny.pth is a file"),
+        (["suite", "--data", "knn=colours", "--out", "tiny.pth"], "tiny.pth is a file"),
+        (["suite", "--data", "knn=colours", "--finetune-hours", "nan"], "hours is nan"),
+        (["suite", "--data", "knn=colours", "--finetune-hours", "-1"], "hours is -1"),
     ],
 )
 def test_mistake_gets_one_sentence(

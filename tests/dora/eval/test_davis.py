@@ -136,6 +136,9 @@ def test_masks_of_255_and_named_sequences_are_told(folder: Path) -> None:
     result = evaluate(folder, names=["walk"])
     assert result.split == "named"
     assert [note.split(":")[0] for note in result.notes] == [
+        "image_px is 64, and 480 in DINO's protocol",
+        "top_k is 1, and 5 in DINO's protocol",
+        "temperature is 0.01, and 0.1 in DINO's protocol",
         "masks of walk hold 0 and 255 alone, as in DAVIS 2016",
         "sequences were named",
     ]

@@ -1,11 +1,12 @@
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dora.errors import DoraError
-from dora.eval.image_folder import ClassFolders
+from dora.eval.image_folder import ClassFolders, LabelledImages
 
 
 def touch(folder: Path, names: Mapping[str, list[str]]) -> Path:
@@ -96,6 +97,24 @@ def test_other_data_than_imagenet_is_noted(tmp_path: Path) -> None:
     touch(tmp_path, {"train/a": ["1.png"], "val/a": ["1.png"]})
     (note,) = ClassFolders.open(tmp_path).notes()
     assert "has 1 classes, not 1000" in note
-    for number in range(1, 1000):
-        touch(tmp_path, {f"train/{number}": ["1.png"]})
-    assert ClassFolders.open(tmp_path).notes() == ()
+
+
+def test_classes_that_are_not_scored_are_told(tmp_path: Path) -> None:
+    touch(tmp_path, {"train/a": ["1.png"], "train/b": ["1.png"], "val/b": ["1.png"]})
+    counted, unseen = ClassFolders.open(tmp_path).notes()
+    assert "has 2 classes, not 1000" in counted
+    assert "val has no pictures of 1 of the 2 classes, such as 'a'" in unseen
+
+
+def test_part_of_imagenet_is_told_from_the_whole() -> None:
+    """Counts are those of ILSVRC 2012."""
+
+    def pictures(count: int) -> LabelledImages:
+        labels = tuple(number % 1000 for number in range(count))
+        return LabelledImages(paths=(Path("a.jpg"),) * count, labels=labels)
+
+    parts = {"train": pictures(1_281_167), "val": pictures(50_000)}
+    whole = ClassFolders(folder=Path("in"), classes=tuple(map(str, range(1000))), **parts)
+    assert whole.notes() == ()
+    (note,) = replace(whole, val=pictures(49_999)).notes()
+    assert "in/val has 49,999 pictures, and that of ImageNet-1k 50,000" in note

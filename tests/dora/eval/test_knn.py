@@ -15,7 +15,7 @@ from dora.eval.computing import Computing, Meter
 from dora.eval.knn import KnnResult, evaluate_knn, score_knn
 from dora.eval.paper_numbers import closest_row
 from dora.eval.records import knn_table, make_record, write_record
-from tests.dora.eval.tiny_networks import ON_CPU, tiny_network, write_colours
+from tests.dora.eval.tiny_networks import ON_CPU, tiny_network
 from tests.references import knn as plain
 
 
@@ -84,11 +84,6 @@ def test_class_without_a_vote_is_not_among_the_top_five() -> None:
     assert (score.top1, score.top5) == (0, 0)
 
 
-@pytest.fixture(scope="module")
-def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_colours(tmp_path_factory.mktemp("colours"))
-
-
 def score(folder: Path, computing: Computing = ON_CPU, **options: object) -> KnnResult:
     return evaluate_knn(tiny_network(), folder, computing=computing, **options)
 
@@ -101,7 +96,8 @@ def test_folder_of_separable_classes_is_solved_and_the_record_says_all(
     assert [s.top1 for s in result.scores] == pytest.approx([1, 1, result.scores[2].top1])
     assert [s.k_used for s in result.scores] == [1, 5, 12]
     assert "has 2 classes, not 1000" in result.notes[0]
-    assert result.notes[1:] == ("k = 20 is more than the 12 training pictures, which all vote",)
+    assert "side in px is 32, and 224" in result.notes[1]
+    assert result.notes[2:] == ("k = 20 is more than the 12 training pictures, which all vote",)
     path = tmp_path / "made" / "knn.json"
     network = tiny_network()
     row = closest_row(network)

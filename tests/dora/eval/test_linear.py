@@ -1,10 +1,4 @@
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +15,12 @@ from dora.eval.linear_settings import LinearSettings
 from dora.eval.linear_training import lr_factor
 from dora.eval.paper_numbers import closest_row
 from dora.eval.records import make_record, write_record
+from tests.dora.eval.stopping import (
+    StoppedByTestError,
+    kill_and_go_on,
+    run_in_two_processes,
+    stopping,
+)
 from tests.dora.eval.tiny_networks import tiny_network, write_colours
 
 TINY_PROBE = LinearSettings(
@@ -29,18 +29,7 @@ TINY_PROBE = LinearSettings(
 COMPUTING = Computing(batch=2, workers=2)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Compute as processes of one thread do: sums depend on the number of threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_colours(tmp_path_factory.mktemp("colours"))
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def probe(
@@ -64,6 +53,9 @@ def test_separable_classes_are_solved_and_the_record_says_all(
     assert any("without augmentation" in note for note in result.notes) == frozen_crops
     assert any("authors' learning rate of 0.01" in note for note in result.notes)
     assert any("6 epochs, not the paper's 100" in note for note in result.notes)
+    assert any("32 px, not the paper's 224" in note for note in result.notes)
+    assert any("5 pictures: the paper's text has 1024" in note for note in result.notes)
+    assert any("reads [CLS] of 4 blocks" in note for note in result.notes)
     network = tiny_network()
     record = make_record(result, evaluated=network, cost=meter.cost(), beside=closest_row(network))
     write_record(tmp_path / "linear.json", record)
@@ -108,10 +100,6 @@ def test_row_of_a_grid_is_what_it_is_alone(colours: Path) -> None:
             assert head.top1_by_epoch == same.top1_by_epoch
 
 
-class StoppedByTestError(Exception):
-    pass
-
-
 @pytest.mark.parametrize("frozen_crops", [False, True])
 def test_probe_stopped_at_any_step_goes_on_with_equal_bits(
     colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frozen_crops: bool
@@ -121,19 +109,9 @@ def test_probe_stopped_at_any_step_goes_on_with_equal_bits(
     monkeypatch.setattr(kept_training, "SAVE_EVERY_S", 0.0)
     step = HeadBank.step
     for stop in range(6):
-        left = [stop]
-
-        def stop_or_step(
-            bank: HeadBank, features: Tensor, labels: Tensor, *, lr_factor: float, left: list = left
-        ) -> Tensor:
-            if left[0] == 0:
-                raise StoppedByTestError
-            left[0] -= 1
-            return step(bank, features, labels, lr_factor=lr_factor)
-
         kept = replace(COMPUTING, cache=tmp_path / str(stop))
         with monkeypatch.context() as patch:
-            patch.setattr(HeadBank, "step", stop_or_step)
+            patch.setattr(HeadBank, "step", stopping(step, after=stop))
             with pytest.raises(StoppedByTestError):
                 probe(colours, settings, kept)
         resumed = probe(colours, settings, kept)
@@ -256,15 +234,7 @@ def words(tmp_path: Path, *, epochs: int) -> list[str]:
 @pytest.mark.slow
 def test_two_processes_train_the_same_heads_to_the_bit(tmp_path: Path) -> None:
     folder = write_colours(tmp_path / "colours")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    outcome = subprocess.run(
-        [*torchrun, "--nproc-per-node", "2", *words(tmp_path, epochs=3)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert outcome.returncode == 0, outcome.stderr
+    run_in_two_processes(words(tmp_path, epochs=3))
     expected = str(probe(folder).heads)
     assert [(tmp_path / f"{rank}.txt").read_text() for rank in (0, 1)] == [expected] * 2
 
@@ -272,14 +242,11 @@ def test_two_processes_train_the_same_heads_to_the_bit(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_probe_killed_without_warning_goes_on_with_equal_bits(tmp_path: Path) -> None:
     folder = write_colours(tmp_path / "colours")
-    command = [sys.executable, *words(tmp_path, epochs=60)]
-    process = subprocess.Popen(command)
-    while not list((tmp_path / "kept").glob("linear-*.pth")):
-        assert process.poll() is None
-        time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (tmp_path / "0.txt").exists()
-    subprocess.run(command, check=True)
+    kill_and_go_on(
+        words(tmp_path, epochs=60),
+        kept=tmp_path / "kept",
+        states="linear-*.pth",
+        result=tmp_path / "0.txt",
+    )
     expected = probe(folder, replace(TINY_PROBE, epochs=60)).heads
     assert (tmp_path / "0.txt").read_text() == str(expected)

@@ -12,17 +12,14 @@ from dora.eval.computing import Computing
 from dora.eval.knn import evaluate_knn
 from dora.eval.loading import Evaluated
 from dora.eval.records import Result
-from dora.eval.suite import Measurement, SuitePart, parse_data, run_suite, suite_parts
+from dora.eval.suite import Measurement, run_suite
+from dora.eval.suite_data import SuiteData
 from dora.eval.suite_page import write_suite_page
+from dora.eval.suite_parts import SHORT_EPOCHS, SuitePart, suite_parts
 from tests.dora.eval import dense_data
-from tests.dora.eval.tiny_networks import ON_CPU, TINY, tiny_network, write_colours
+from tests.dora.eval.tiny_networks import ON_CPU, TINY, tiny_network
 
 PARTS = suite_parts(short=True)[:2]  # of pictures in class folders
-
-
-@pytest.fixture(scope="module")
-def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_colours(tmp_path_factory.mktemp("colours"))
 
 
 def refuse(*_: object) -> Result:
@@ -70,7 +67,8 @@ def test_networks_are_rows_and_the_papers_numbers_stand_beside(
         ("<mine>", "knn"),
         ("<mine>", "discovery"),
     ]
-    page, table = write_suite_page(tmp_path, found, parts=parts, data=data)
+    given = SuiteData(folders=data, left_out=("davis: no data were given",))
+    page, table = write_suite_page(tmp_path, found, parts=parts, data=given)
     html = page.read_text()
     cells = Cells()
     cells.feed(html)
@@ -87,6 +85,10 @@ def test_networks_are_rows_and_the_papers_numbers_stand_beside(
     assert "not the paper&#39;s protocol" in html
     assert "| <mine> | " in table.read_text()
     assert "(33.8)" in table.read_text()
+    assert "Table 5 (linear probing on ImageNet-1k, top 1); here 30 epochs, centre crops" in html
+    assert "| LP (30 epochs, centre crops) | k-NN |" in table.read_text()
+    assert "<li>davis: no data were given</li>" in html
+    assert table.read_text().endswith("Left out:\n\n- davis: no data were given\n")
 
 
 def test_what_is_measured_is_not_measured_again(
@@ -129,28 +131,7 @@ def test_short_settings_are_kept_apart_from_the_published_ones() -> None:
     ways = [{part.name: part.way for part in suite_parts(short=short)} for short in (True, False)]
     assert ways[0]["linear"] != ways[1]["linear"]
     assert ways[1]["linear"] == "as published"
-    assert f"{suite.SHORT_EPOCHS} epochs" in ways[0]["linear"]
-
-
-def test_data_is_named_by_its_evaluations(tmp_path: Path) -> None:
-    assert parse_data([f"KNN,linear={tmp_path}"], PARTS) == {"knn": tmp_path, "linear": tmp_path}
-
-
-@pytest.mark.parametrize(
-    ("words", "fault"),
-    [
-        ([], "no data"),
-        (["imagenet=."], "names no evaluation"),
-        (["."], "names no evaluation"),
-        (["knn=.", "linear,knn=."], "names knn twice"),
-        (["knn=nowhere"], "nowhere is no folder"),
-        (["knn,=."], "names no evaluation"),
-    ],
-)
-def test_data_that_is_named_otherwise_is_refused(words: list[str], fault: str) -> None:
-    with pytest.raises(DoraError, match=fault) as caught:
-        parse_data(words, PARTS)
-    assert caught.value.remedy
+    assert f"{SHORT_EPOCHS} epochs" in ways[0]["linear"]
 
 
 def test_networks_with_equal_labels_are_told_apart() -> None:
@@ -226,8 +207,9 @@ def test_all_evaluations_make_one_table(colours: Path, tmp_path: Path) -> None:
     network = tiny_network(model=replace(TINY, patch_px=16))
     found = run_suite([network], data, parts=parts, computing=ON_CPU, records=tmp_path / "records")
     assert [m.fault for m in found] == [None] * 4
-    _, table = write_suite_page(tmp_path, found, parts=parts, data=data)
-    header, _, row = table.read_text().splitlines()[2:]
+    given = SuiteData(folders=data, left_out=())
+    _, table = write_suite_page(tmp_path, found, parts=parts, data=given)
+    header, _, row = table.read_text().replace(" (30 epochs, centre crops)", "").splitlines()[2:]
     assert header == "| network | LP | k-NN | Jaccard | CorLoc | DAVIS J | DAVIS F | closest row |"
     measured = {name: n for m in found for name, n in m.record["measured"].items()}
     cells = [cell.split()[0] for cell in row.split("|")[2:-2]]

@@ -1,85 +1,31 @@
-"""Fine-tuning from end to end: it learns, it goes on after a stop, and it tells what it did."""
+"""Fine-tuning from end to end: it learns, and it tells what it did."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-import dora.cli
 from dora.errors import DoraError
-from dora.eval import kept_training
-from dora.eval.computing import Computing, Meter, Precision
+from dora.eval.computing import Meter, Precision
 from dora.eval.loading import open_network
-from dora.eval.networks import DinoNetwork
 from dora.eval.paper_numbers import closest_row
 from dora.eval.records import make_record, write_record
-from dora.finetune.crops import Group
 from dora.finetune.datasets import open_dataset
 from dora.finetune.finetune import (
-    FinetuneResult,
-    _about,
     _notes,
     _notes_on_network,
     evaluate_finetune,
     finetune_table,
 )
-from dora.finetune.network import trainable
 from dora.finetune.order import Order
-from dora.finetune.recipe import Recipe, short_recipe
 from dora.finetune.schedule import learning_rates
-from dora.finetune.scoring import score
-from dora.finetune.training import Stepper
 from tests.dora.eval.tiny_networks import tiny_network, write_colours
 from tests.dora.finetune.tiny_datasets import write_cifar10
+from tests.dora.finetune.tuning import COMPUTING, TINY_RECIPE, came_to, tune
 
-TINY_RECIPE = replace(
-    short_recipe(),
-    epochs=2,
-    warmup_epochs=1,
-    step_pictures=6,
-    mixed_pictures=4,
-    lr=0.05,
-    image_px=32,
-)
-COMPUTING = Computing(batch=4, workers=1)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Compute as processes of one thread do: sums depend on the number of threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_colours(tmp_path_factory.mktemp("colours"))
-
-
-def tune(
-    folder: Path,
-    recipe: Recipe = TINY_RECIPE,
-    computing: Computing = COMPUTING,
-    *,
-    readers: int = 0,
-) -> FinetuneResult:
-    return evaluate_finetune(
-        tiny_network(), "cifar10", folder, recipe=recipe, computing=computing, readers=readers
-    )
-
-
-def came_to(result: FinetuneResult) -> tuple[object, ...]:
-    return result.scores, result.losses
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_separable_classes_are_learned_and_the_record_says_all(
@@ -146,86 +92,6 @@ def test_batches_in_memory_are_trained_on_like_files(tmp_path: Path) -> None:
     assert result.steps_per_epoch == 1
 
 
-class StoppedByTestError(Exception):
-    pass
-
-
-def test_run_stopped_at_any_step_goes_on_with_equal_bits(
-    colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = came_to(tune(colours))
-    monkeypatch.setattr(kept_training, "SAVE_EVERY_S", 0.0)
-    step = Stepper.step
-    for stop in range(4):
-        left = [stop]
-
-        def stop_or_step(
-            stepper: Stepper, groups: Iterator[Group], *, lr: float, where: str, left: list = left
-        ) -> float:
-            if left[0] == 0:
-                raise StoppedByTestError
-            left[0] -= 1
-            return step(stepper, groups, lr=lr, where=where)
-
-        kept = replace(COMPUTING, cache=tmp_path / str(stop))
-        with monkeypatch.context() as patch:
-            patch.setattr(Stepper, "step", stop_or_step)
-            with pytest.raises(StoppedByTestError):
-                tune(colours, computing=kept)
-        assert came_to(tune(colours, computing=kept)) == expected
-
-
-def test_run_that_is_done_is_not_done_again_and_another_one_is(
-    colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept = replace(COMPUTING, cache=tmp_path)
-    first = tune(colours, computing=kept)
-
-    def refuse(*_: object, **__: object) -> float:
-        raise StoppedByTestError
-
-    monkeypatch.setattr(Stepper, "step", refuse)
-    assert tune(colours, computing=kept) == first
-    for other in (replace(TINY_RECIPE, seed=1), replace(TINY_RECIPE, lr=0.1)):
-        with pytest.raises(StoppedByTestError):
-            tune(colours, other, kept)
-
-
-def test_run_that_is_done_can_be_scored_less_often_and_not_more(
-    colours: Path, tmp_path: Path
-) -> None:
-    kept, rare = replace(COMPUTING, cache=tmp_path), replace(TINY_RECIPE, score_every=2)
-    often = tune(colours, computing=kept)
-    assert [score.epoch for score in often.scores] == [1, 2]
-    again = tune(colours, rare, kept)
-    assert again.scores == often.scores[1:]
-    assert again.best == again.last
-    assert tune(colours, computing=kept) == often
-    (state,) = tmp_path.glob("finetune-*.pth")
-    state.unlink()
-    assert came_to(tune(colours, rare, kept)) == came_to(again)
-    with pytest.raises(DoraError, match="no score after epoch 1") as caught:
-        tune(colours, computing=kept)
-    assert "--score-every" in caught.value.remedy
-
-
-def test_state_belongs_to_a_batch_where_paths_are_drawn_by_pass(tmp_path: Path) -> None:
-    data = open_dataset("cifar10", write_cifar10(tmp_path))
-    keys = {
-        (network.asked, json.dumps(about, sort_keys=True))
-        for network in (tiny_network(), open_network("timm:test_vit@random"))
-        for batch in (4, 8)
-        for about in [
-            _about(network, data, recipe=TINY_RECIPE, computing=replace(COMPUTING, batch=batch))
-        ]
-    }
-    assert sorted(asked for asked, _ in keys) == [
-        "timm:test_vit@random",
-        "timm:test_vit@random",
-        "untrained 0",
-    ]
-
-
 @pytest.mark.parametrize(
     ("weights", "noted"), [("timm:test_convnext@random", True), ("timm:test_vit@random", False)]
 )
@@ -249,16 +115,6 @@ def test_learning_rate_that_rises_after_the_warm_up_is_noted(tmp_path: Path) -> 
     assert noted == [True, False]
 
 
-def test_damaged_state_is_named(colours: Path, tmp_path: Path) -> None:
-    kept = replace(COMPUTING, cache=tmp_path)
-    tune(colours, computing=kept)
-    (state,) = tmp_path.glob("finetune-*.pth")
-    state.write_bytes(state.read_bytes()[:300])
-    with pytest.raises(DoraError, match="no whole state of a fine-tuning") as caught:
-        tune(colours, computing=kept)
-    assert "remove the file" in caught.value.remedy
-
-
 def test_loss_that_is_no_number_ends_the_run(colours: Path) -> None:
     with pytest.raises(DoraError, match=r"the loss is .* in epoch 2") as caught:
         tune(colours, replace(TINY_RECIPE, lr=1e30, epochs=3, warmup_epochs=0.5))
@@ -271,124 +127,6 @@ def test_corrupt_picture_is_named(tmp_path: Path, part: str) -> None:
     (tmp_path / part / "red" / "2.png").write_bytes(b"\x89PNG")
     with pytest.raises(DoraError, match=r"red/2\.png is no whole picture"):
         tune(tmp_path)
-
-
-def test_score_counts_what_a_plain_loop_counts(tmp_path: Path) -> None:
-    data = open_dataset("cifar10", write_cifar10(tmp_path))
-    frozen = tiny_network().network
-    assert isinstance(frozen, DinoNetwork)
-    network = trainable(frozen, classes=7, recipe=TINY_RECIPE).train()
-    top1, top5 = score(network, data.train, frozen=frozen, recipe=TINY_RECIPE, computing=COMPUTING)
-    assert network.training
-    right = [0, 0]
-    network.eval()
-    for source, label in zip(data.train.sources, data.train.labels, strict=True):
-        pixels = torch.from_numpy(source).permute(2, 0, 1)[None]
-        pixels = (
-            torch.nn.functional.interpolate(pixels.float(), size=36, mode="bicubic", antialias=True)
-            .round()
-            .clamp(0, 255)[..., 2:34, 2:34]
-        )
-        logits = network(frozen.normalise(pixels))[0]
-        order = logits.argsort(descending=True).tolist()
-        right[0] += order[0] == label
-        right[1] += label in order[:5]
-    assert (top1, top5) == (right[0] / 10, right[1] / 10)
-    assert 0 < top5 < 1 or top1 != top5
-
-
-@pytest.mark.slow
-def test_command_trains_and_writes_a_record(colours: Path, tmp_path: Path, command) -> None:
-    status, out, err = command(
-        dora.cli.main,
-        *("eval", "finetune", "--weights", "random:smoke", "--dataset", "cifar10"),
-        *("--data", colours, "--preset", "short", "--epochs", 1, "--image-px", 32),
-        *("--batch", 8, "--workers", 1, "--device", "cpu", "--out", tmp_path / "record.json"),
-    )
-    assert status == 0, err
-    assert "CIFAR-10: " in out
-    assert "not the paper's" in err
-    stored = json.loads((tmp_path / "record.json").read_text())
-    assert stored["benchmark"] == "finetune"
-    assert stored["recipe"]["epochs"] == 1
-    assert stored["paper"]["numbers"] == {}
-
-
-def test_command_refuses_what_is_no_data_set(tmp_path: Path, command) -> None:
-    words = ("eval", "finetune", "--weights", "random:smoke", "--data", tmp_path)
-    status, _, err = command(dora.cli.main, *words, "--dataset", "cars", "--image-px", 32)
-    assert status == 2
-    assert "cars_train_annos.mat is missing" in err
-    status, _, err = command(dora.cli.main, *words, "--dataset", "cifar10", "--epochs", 0)
-    assert status == 2
-    assert "epochs is 0" in err
-
-
-SCRIPT = """
-import json
-import sys
-from dataclasses import replace
-from pathlib import Path
-import torch
-from dora.eval import kept_training
-from dora.train.distributed import process_group, rank
-from tests.dora.finetune.test_finetune import COMPUTING, TINY_RECIPE, tune
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    kept_training.SAVE_EVERY_S = 0.0
-    folder, epochs, readers = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    with process_group(torch.device("cpu")):
-        result = tune(folder / "colours", replace(TINY_RECIPE, epochs=epochs),
-                      replace(COMPUTING, cache=folder / "kept"), readers=readers)
-        told = {"losses": result.losses, "top1": [score.top1 for score in result.scores]}
-        (folder / f"{rank()}.json").write_text(json.dumps(told))
-"""
-
-
-def words(tmp_path: Path, *, epochs: int, readers: int) -> list[str]:
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    return [str(script), str(tmp_path), str(epochs), str(readers)]
-
-
-@pytest.mark.slow
-def test_two_processes_see_the_pictures_of_one(tmp_path: Path) -> None:
-    folder = write_colours(tmp_path / "colours")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    outcome = subprocess.run(
-        [*torchrun, "--nproc-per-node", "2", *words(tmp_path, epochs=3, readers=0)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert outcome.returncode == 0, outcome.stderr
-    alone = tune(folder, replace(TINY_RECIPE, epochs=3))
-    found = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)]
-    assert found[0] == found[1]
-    assert found[0]["losses"] == pytest.approx(alone.losses, rel=1e-4)
-    assert found[0]["top1"] == [score.top1 for score in alone.scores]
-
-
-@pytest.mark.slow
-def test_run_killed_without_warning_goes_on_with_equal_bits_whatever_the_workers(
-    tmp_path: Path,
-) -> None:
-    folder = write_colours(tmp_path / "colours")
-    command = [sys.executable, *words(tmp_path, epochs=15, readers=2)]
-    process = subprocess.Popen(command)
-    while not list((tmp_path / "kept").glob("finetune-*.pth")):
-        assert process.poll() is None
-        time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (tmp_path / "0.json").exists()
-    subprocess.run(command, check=True)
-    expected = tune(folder, replace(TINY_RECIPE, epochs=15))
-    found = json.loads((tmp_path / "0.json").read_text())
-    assert found["losses"] == list(expected.losses)
-    assert found["top1"] == [score.top1 for score in expected.scores]
 
 
 @pytest.mark.gpu

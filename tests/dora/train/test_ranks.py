@@ -38,6 +38,7 @@ RUNS = {
     ],
     "blocks": ["dora", TWO, "tracker.mask=blocks"],
     "DINO": ["paper", TWO, "method=dino"],
+    "batch norm": ["paper", TWO, "head.batch_norm=true"],
 }
 
 
@@ -172,6 +173,8 @@ def test_two_processes_train_as_one_with_all_clips(
     name: str, results: list[dict[str, dict[str, Tensor]]]
 ) -> None:
     whole = trained(name)
+    # Its gradients are hundreds of times as large as the others'.
+    rounding = 1e-5 if name == "batch norm" else 2e-6
     for found in (result[name] for result in results):
         assert found.keys() == whole.keys()
         for key, value in whole.items():
@@ -179,5 +182,7 @@ def test_two_processes_train_as_one_with_all_clips(
             if key.endswith("attn.qkv.bias"):
                 # The true gradient of a key's bias is 0: what is there is rounding.
                 same[len(same) // 3 : 2 * len(same) // 3] = False
-            close = torch.isclose(found[key], value, rtol=1e-3, atol=2e-6)
+            if name == "batch norm" and key.startswith("gradient head.mlp."):
+                same[...] = not key.endswith(("0.bias", "3.bias"))  # as the norms take them out
+            close = torch.isclose(found[key], value, rtol=1e-3, atol=rounding)
             assert close[same].all(), key
