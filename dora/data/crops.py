@@ -102,6 +102,11 @@ def shrunk_box(box: NDArray[np.int64], shrink: Shrink) -> tuple[slice, slice]:
     return rows, slice((left + half) // shrink, (left + width + half) // shrink)
 
 
+def buffer_bytes(size: tuple[int, int]) -> int:
+    """Return the bytes of memory to decode into for `cut_first`: one row more than a picture."""
+    return 3 * (size[0] + 1) * size[1]
+
+
 def cut_first(
     jpeg: bytes,
     size: tuple[int, int],
@@ -118,15 +123,20 @@ def cut_first(
         size: its height and width.
         box: (4,) the box.
         px: side of the crop.
-        buffer: memory to decode into.
+        buffer: memory to decode into, (bytes,), at least `buffer_bytes`; not given: fresh memory.
         out: memory for the crop, in its shape and order; not given: fresh memory.
 
     Raises:
         DamagedJpegError: the frame cannot be decoded.
     """
+    if buffer is None:
+        buffer = np.empty(buffer_bytes(size), dtype=np.uint8)
     shrink = shrink_of(box, px=px)
     pixels = decode_jpeg(jpeg, size, shrink=shrink, buffer=buffer)
-    return resize_first(pixels[shrunk_box(box, shrink)], px=px, out=out)
+    rows, columns = shrunk_box(box, shrink)
+    if columns.stop - columns.start < px:
+        return resize_first(pixels[rows, columns], px=px, out=out)
+    return _resize_in_place(buffer, pixels.shape[1], rows, columns, px=px, out=out)
 
 
 def resize_first(pixels: NDArray[np.uint8], *, px: int, out: Tensor | None = None) -> Tensor:
@@ -137,8 +147,44 @@ def resize_first(pixels: NDArray[np.uint8], *, px: int, out: Tensor | None = Non
     """
     # In this order the strides say that channels are last, and the result's will be as well.
     picture = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)
+    return _resize(picture, px=px, across=None, out=out)
+
+
+def _resize_in_place(
+    buffer: NDArray[np.uint8],
+    width: int,
+    rows: slice,
+    columns: slice,
+    *,
+    px: int,
+    out: Tensor | None,
+) -> Tensor:
+    """Return what `resize_first` makes of a box at least px wide, without a copy of the box.
+
+    torch first copies a picture whose rows do not follow each other in memory, as a box's do not: a
+    quarter of the resizing. Rows as long as the whole picture's that begin at the box's left edge
+    do. They run on into the next row, hence the one more, but no column of the result reads so far:
+    where it is not enlarged, its last one lies (1 + w / px) / 2 from the box's end, and reads the
+    pixels on its both sides (of equal sides, one of them by the weight 0).
+
+    Args:
+        buffer: (bytes,) the picture, and after it as much memory as one of its rows takes.
+        width: of the picture, pixels.
+        rows: of the box.
+        columns: of the box.
+        px: side of the result.
+        out: memory for it.
+    """
+    height, start = rows.stop - rows.start, 3 * (rows.start * width + columns.start)
+    strides = (3 * height * width, 1, 3 * width, 3)
+    picture = torch.from_numpy(buffer).as_strided((1, 3, height, width), strides, start)
+    return _resize(picture, px=px, across=px / (columns.stop - columns.start), out=out)
+
+
+def _resize(picture: Tensor, *, px: int, across: float | None, out: Tensor | None) -> Tensor:
+    """Return a (1, 3, H, W) picture as (1, 3, px, px), its width scaled by a factor if given."""
     if out is None:
         out = torch.empty((1, px, px, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
     # What `interpolate` calls, which takes no memory for its result: (align_corners, scales).
-    torch.ops.aten.upsample_bilinear2d.out(picture, (px, px), False, None, None, out=out)
+    torch.ops.aten.upsample_bilinear2d.out(picture, (px, px), False, None, across, out=out)
     return out

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dora.config import AugmentConfig
 from dora.data.clip_draws import ClipDraws, draw_clip
-from dora.data.crops import cut_first
+from dora.data.crops import buffer_bytes, cut_first
 from dora.data.jpeg import DamagedJpegError, decode_jpeg, picture_size
 from dora.data.places import ClipPlace, OpenFiles, read_bytes
 from dora.errors import DoraError
@@ -224,8 +224,8 @@ class ClipReader:
         if memory is None:
             memory = torch.empty(math.prod(shape), dtype=torch.uint8)
         first = memory[: math.prod(shape)].view(shape).permute(0, 3, 1, 2)
-        if self._buffer.size < 3 * size[0] * size[1]:
-            self._buffer = np.empty(3 * size[0] * size[1], dtype=np.uint8)
+        if self._buffer.size < buffer_bytes(size):
+            self._buffer = np.empty(buffer_bytes(size), dtype=np.uint8)
         for t, jpeg in jpegs.items():
             try:
                 cut_first(
