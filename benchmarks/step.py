@@ -83,7 +83,8 @@ def compare(
         if options.bare or options.bare_eager:
             backbone = ways[OURS].networks.get_submodule("student.backbone")
             sources[BARE] = bare_pass(config, backbone, views, compiled=options.bare)
-            with FlopCounterMode(display=False) as counted:
+            eager = torch.compiler.set_stance("force_eager")
+            with eager, FlopCounterMode(display=False) as counted:
                 sources[BARE]()
             tflop[BARE] = counted.get_total_flops() / 1e12
         passed_s = alternate(sources, runs=runs)
@@ -123,7 +124,8 @@ def require_same_losses(
     losses = [our_step(), plain_step()]
     tflop = {}
     for name, step in ((OURS, our_step), (PLAIN, plain_step)):
-        with FlopCounterMode(display=False) as counted:
+        # Compiled programs hide their operations from the counter.
+        with torch.compiler.set_stance("force_eager"), FlopCounterMode(display=False) as counted:
             losses.append(step())
         tflop[name] = counted.get_total_flops() / 1e12
     for one, other in (losses[:2], losses[2:]):

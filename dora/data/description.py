@@ -15,6 +15,7 @@ from dora.data.loader import clip_bytes
 from dora.data.mixture import find_sources
 from dora.data.picture_folder import PictureFolder, PictureSet
 from dora.data.stream import ClipOrder
+from dora.data.taken_videos import require_first_crops, taken_videos
 from wtours.shards import ShardSet
 
 BATCHES_AHEAD = 2
@@ -253,11 +254,13 @@ def describe_run(
     """Return the numbers that a run prints at its start, without beginning it.
 
     Raises:
-        DoraError: there is no clip or no step, or the mix does not fit the shards.
+        DoraError: there is no clip or no step, the mix does not fit the shards, or a video is
+            smaller than a first crop.
         ShardError: an index is missing or is none.
     """
     clips = find_shard_clips(shards, config.clip)
     order = clip_order(config, clips)
+    require_first_crops(config.augment, shards, clips, order)
     return describe_data(config, shards, clips, order, processes=processes, on_gpu=on_gpu)
 
 
@@ -275,10 +278,7 @@ def _describe_mix(order: ClipOrder, *, taken: int) -> tuple[SourceDescription, .
 
 def _left_out(clips: ClipTable, order: ClipOrder) -> tuple[str, ...]:
     """Return the names of videos with clips of which no source has any."""
-    firsts = np.concatenate([source.clips.firsts for source in order.sources])
-    # A source has whole videos, and each of its runs is an entry of the table.
-    has = np.searchsorted(clips.ends, firsts, side="right")
-    missing = np.setdiff1d(clips.videos, clips.videos[has])
+    missing = np.setdiff1d(clips.videos, taken_videos(clips, order))
     return tuple(clips.names[number].video for number in missing)
 
 

@@ -65,12 +65,17 @@ def list_runs(folder: Path) -> list[RunRow]:
 
 
 def runs_table(rows: list[RunRow]) -> Table:
-    """Return the runs as a table that fits 80 columns; `last` is how long ago the log grew."""
+    """Return the runs as a table; `last` is how long ago the log grew.
+
+    Names of runs have the room they need before all else, also in 80 columns.
+    """
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("run", overflow="fold", min_width=5)
+    table.add_column(
+        "run", overflow="fold", min_width=min(24, max(len(row.folder) for row in rows))
+    )
     for name in ("state", "preset"):
         table.add_column(name, no_wrap=True)
-    for name in ("step", "clips/s", "loss", "k-NN %", "began, UTC", "last"):
+    for name in ("step", "clips/s", "loss", "k-NN %", "last"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         total = "?" if row.total_steps is None else str(row.total_steps)
@@ -82,7 +87,6 @@ def runs_table(rows: list[RunRow]) -> Table:
             _number(row.clips_hz, "{:.3g}"),
             _number(row.loss, "{:.3f}"),
             "-" if row.knn is None else f"{100 * row.knn:.1f}",
-            "-" if row.started is None else row.started[5:16].replace("T", " "),
             "-" if row.written_s is None else _ago(row.written_s),
         )
     return table

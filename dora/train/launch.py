@@ -20,6 +20,7 @@ from dora.data.description import (
 )
 from dora.data.loader import ClipLoader
 from dora.data.picture_folder import PictureFolder, PictureSet
+from dora.data.taken_videos import require_first_crops
 from dora.errors import DoraError
 from dora.runs.standing import begin_standing, claimed, end_standing
 from dora.train.collapse import CollapseWatch
@@ -98,6 +99,7 @@ def launch(
         back = goes_back(out, resume)  # asked before process 0 saves anything
         config = settled(config, clips, earlier=earlier.config if earlier is not None else None)
         order = clip_order(config, clips)
+        require_first_crops(config.augment, shards, clips, order)
         schedules = Schedules.build(
             config.optim,
             steps_per_epoch=order.steps_per_epoch,

@@ -173,3 +173,23 @@ def test_a_set_at_an_address_is_taken_in_blocks(two: Path, tmp_path: Path) -> No
 def test_a_mix_that_does_not_fit_the_shards_is_refused(two: Path) -> None:
     with pytest.raises(DoraError, match="names rome"):
         describe_run(run_of('data.mix=[["rome",1.0]]'), open_shards(two))
+
+
+def test_a_video_too_small_for_a_plain_first_crop_is_named_before_the_run(
+    two: Path, tmp_path: Path
+) -> None:
+    """Unless the run takes no clip of it, or resizes its first crops."""
+    small = make_shard_set(tmp_path / "small", frames=20, side=30)
+    shards = open_shards(two, small)
+    side = min(
+        min(v.picture_width, v.picture_height) for one in open_shards(two) for v in one.videos
+    )
+    plain = ["augment.first_crop=plain", f"augment.first_px={side}"]
+    with pytest.raises(DoraError, match="pictures of small have 40x30 px") as caught:
+        describe_run(run_of(*plain), shards)
+    assert "lower augment.first_px to 30, leave the video out with --mix" in str(caught.value)
+    mix = 'data.mix=[["a",1.0],["b",1.0]]'
+    assert describe_run(run_of(*plain, mix, "data.clips_per_epoch=80"), shards).left_out == (
+        "small",
+    )
+    assert describe_run(run_of(f"augment.first_px={side}"), shards).starts == 88 + 17
