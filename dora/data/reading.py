@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dora.config import AugmentConfig
 from dora.data.clip_draws import ClipDraws, draw_clip
-from dora.data.crops import buffer_bytes, cut_first
+from dora.data.crops import Cutter, buffer_bytes
 from dora.data.jpeg import DamagedJpegError, decode_jpeg, picture_size
 from dora.data.places import ClipPlace, OpenFiles, read_bytes
 from dora.errors import DoraError
@@ -226,11 +226,11 @@ class ClipReader:
         first = memory[: math.prod(shape)].view(shape).permute(0, 3, 1, 2)
         if self._buffer.size < buffer_bytes(size):
             self._buffer = np.empty(buffer_bytes(size), dtype=np.uint8)
+        crops = Cutter(size, draws.first_box, px=px, buffer=self._buffer)
+        outs = torch.split(first, 1)
         for t, jpeg in jpegs.items():
             try:
-                cut_first(
-                    jpeg, size, draws.first_box, px=px, buffer=self._buffer, out=first[t : t + 1]
-                )
+                crops.cut(jpeg, out=outs[t])
             except DamagedJpegError as fault:
                 self._note(place, t, fault, faults)
         if len(faults) == len(place.frames):
