@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dora.config import AugmentConfig
 from dora.data.colours import COLOUR_COLUMNS, COLOUR_DRAWS, ColourDraws, draw_colours
 from dora.data.crops import BOX_DRAWS, draw_boxes, draw_plain_box
-from dora.data.draws import FIRST_CROP, GLOBAL_VIEWS, LOCAL_CROPS, uniform_draws
+from dora.data.draws import FIRST_CROP, GLOBAL_VIEWS, LOCAL_CROPS, uniform_draws_for
 
 VIEW_DRAWS = 40
 """Uniform numbers kept for one view of one frame: box, flip, colours, and some to spare."""
@@ -88,22 +88,19 @@ def draw_clip(
     Raises:
         DoraError: the frames are smaller than a plain first crop.
     """
-    draws = uniform_draws(seed, purpose=FIRST_CROP, place=position, rows=1, columns=VIEW_DRAWS)
-    box = draws[0, :BOX_DRAWS]
+    count = len(augment.global_views)
+    purposes = [FIRST_CROP]
+    purposes += [GLOBAL_VIEWS + v for v in range(count)]
+    purposes += [LOCAL_CROPS + j for j in range(augment.local_crops)]
+    draws = uniform_draws_for(
+        seed, purposes=purposes, place=position, rows=frames, columns=VIEW_DRAWS
+    )
+    box = draws[0, 0, :BOX_DRAWS]
     if augment.first_crop == "plain":
         first_box = draw_plain_box(box, height=height, width=width, px=augment.first_px)
     else:
         first_box = draw_boxes(box, height=height, width=width, scale=augment.first_scale)
-    count = len(augment.global_views)
-    purposes = [GLOBAL_VIEWS + v for v in range(count)]
-    purposes += [LOCAL_CROPS + j for j in range(augment.local_crops)]
-    numbers = [
-        uniform_draws(seed, purpose=purpose, place=position, rows=frames, columns=VIEW_DRAWS)
-        for purpose in purposes
-    ]
-    return ClipDraws(
-        first_box=first_box, views=_draw_views(np.stack(numbers), augment), global_count=count
-    )
+    return ClipDraws(first_box=first_box, views=_draw_views(draws[1:], augment), global_count=count)
 
 
 def _draw_views(draws: NDArray[np.float64], augment: AugmentConfig) -> ViewDraws:

@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from dora.data.clip_draws import ClipDraws
-from dora.data.crops import cut_first, resize_first, shrink_of, shrunk_box
+from dora.data.crops import Cutter, resize_first, shrink_of, shrunk_box
 from dora.data.jpeg import DamagedJpegError, picture_size
 from dora.data.picture_folder import is_picture_name
 from dora.data.places import ClipPlace
@@ -97,7 +97,7 @@ def _cut(
         shrink = shrink_of(box, px=px)
         return resize_first(_decode(content, shrink=shrink)[shrunk_box(box, shrink)], px=px)
     try:
-        return cut_first(content, size, box, px=px)
+        return Cutter(size, box, px=px).cut(content)
     except DamagedJpegError as fault:
         raise UnreadablePictureError(f"cannot be decoded ({fault})") from fault
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dora.config import AugmentConfig
 from dora.data.clip_draws import ClipDraws, draw_clip
-from dora.data.crops import cut_first
+from dora.data.crops import Cutter, buffer_bytes
 from dora.data.jpeg import DamagedJpegError, decode_jpeg, picture_size
 from dora.data.places import ClipPlace, OpenFiles, read_bytes
 from dora.errors import DoraError
@@ -224,13 +224,13 @@ class ClipReader:
         if memory is None:
             memory = torch.empty(math.prod(shape), dtype=torch.uint8)
         first = memory[: math.prod(shape)].view(shape).permute(0, 3, 1, 2)
-        if self._buffer.size < 3 * size[0] * size[1]:
-            self._buffer = np.empty(3 * size[0] * size[1], dtype=np.uint8)
+        if self._buffer.size < buffer_bytes(size):
+            self._buffer = np.empty(buffer_bytes(size), dtype=np.uint8)
+        crops = Cutter(size, draws.first_box, px=px, buffer=self._buffer)
+        outs = torch.split(first, 1)
         for t, jpeg in jpegs.items():
             try:
-                cut_first(
-                    jpeg, size, draws.first_box, px=px, buffer=self._buffer, out=first[t : t + 1]
-                )
+                crops.cut(jpeg, out=outs[t])
             except DamagedJpegError as fault:
                 self._note(place, t, fault, faults)
         if len(faults) == len(place.frames):
@@ -304,6 +304,9 @@ def _no_good_frame(place: ClipPlace, faults: Faults) -> DoraError:
 def one_thread() -> Iterator[None]:
     """Keep torch to one thread, as in a worker: its steps here are too small to be worth more."""
     threads = torch.get_num_threads()
+    if threads == 1:
+        yield  # nothing to set, twice for each clip: 0.1 ms
+        return
     torch.set_num_threads(1)
     try:
         yield

@@ -2,11 +2,12 @@
 
 import io
 import math
+from functools import cache
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 from torchvision.transforms import functional as tv
@@ -14,13 +15,15 @@ from torchvision.transforms import functional as tv
 from dora.data.crops import (
     BOX_DRAWS,
     TRIES,
-    cut_first,
+    Cutter,
+    buffer_bytes,
     draw_boxes,
     draw_plain_box,
     resize_first,
     shrink_of,
     shrunk_box,
 )
+from dora.data.jpeg import decode_jpeg
 from dora.errors import DoraError
 
 
@@ -141,8 +144,60 @@ def test_first_crop_of_a_shrunk_picture_is_near_to_the_whole_ones(frame: np.ndar
     Image.fromarray(smooth).save(stream, "JPEG", quality=95)
     box = np.asarray([33, 47, 501, 417])
     assert shrink_of(box, px=100) == 4
-    found = cut_first(stream.getvalue(), (600, 900), box, px=100).float()
+    found = Cutter((600, 900), box, px=100).cut(stream.getvalue()).float()
     plain = resize_first(smooth[33:534, 47:464], px=100).float()
     assert (found - plain).abs().mean() < 1.5
-    whole = cut_first(stream.getvalue(), (600, 900), box, px=300).float()
+    whole = Cutter((600, 900), box, px=300).cut(stream.getvalue()).float()
     assert (whole - resize_first(smooth[33:534, 47:464], px=300).float()).abs().mean() < 1.5
+
+
+@given(
+    top=st.integers(0, 95),
+    left=st.integers(0, 149),
+    height=st.integers(1, 96),
+    width=st.integers(1, 150),
+    px=st.sampled_from([7, 16, 30, 33, 64]),
+    shrinkable=st.booleans(),
+    filling=st.sampled_from([0, 255]),
+)
+@example(top=0, left=0, height=96, width=150, px=64, shrinkable=False, filling=255)
+@example(top=65, left=119, height=31, width=31, px=30, shrinkable=False, filling=255)
+@example(top=66, left=120, height=30, width=30, px=30, shrinkable=False, filling=255)
+@example(top=67, left=121, height=29, width=29, px=30, shrinkable=False, filling=255)
+@example(top=5, left=0, height=64, width=64, px=64, shrinkable=False, filling=255)
+def test_crops_from_the_memory_they_were_decoded_to_equal_those_of_copied_boxes(
+    top: int, left: int, height: int, width: int, px: int, shrinkable: bool, filling: int
+) -> None:
+    """Wider, narrower and as wide as the crop, at every border, whatever lies after the picture."""
+    jpeg, size = noisy_jpeg(), (96, 150)
+    top, left = min(top, 96 - height), min(left, 150 - width)
+    box = np.asarray([top, left, height, width])
+    px = max(1, px // 8) if shrinkable else px
+    buffer = np.full(buffer_bytes(size), filling, dtype=np.uint8)
+    out = torch.zeros((1, px, px, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
+    Cutter(size, box, px=px, buffer=buffer).cut(jpeg, out=out)
+    shrink = shrink_of(box, px=px)
+    inside = decode_jpeg(jpeg, size, shrink=shrink)[shrunk_box(box, shrink)]
+    assert torch.equal(out, resize_first(inside, px=px))
+
+
+def test_crops_of_all_widths_from_a_cutters_memory_equal_those_of_copied_boxes() -> None:
+    """At the side that training has: rounding of the scale moves no weight."""
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 256, (4, 912, 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", quality=90)
+    decoded = decode_jpeg(stream.getvalue(), (4, 912))
+    for width in range(300, 912, 3):
+        box = np.asarray([1, 911 - width, 3, width])
+        found = Cutter((4, 912), box, px=300).cut(stream.getvalue())
+        assert torch.equal(found, resize_first(decoded[1:4, 911 - width : 911], px=300)), width
+
+
+@cache
+def noisy_jpeg() -> bytes:
+    """A picture in which every pixel differs from its neighbours, 96 x 150."""
+    pixels = np.random.default_rng(1).integers(0, 256, (96, 150, 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", quality=95)
+    return stream.getvalue()

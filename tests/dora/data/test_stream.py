@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dora.data.blocks import Blocks
 from dora.data.clips import ClipRuns
-from dora.data.draws import permutation, uniform_draws
+from dora.data.draws import permutation, uniform_draws, uniform_draws_for
 from dora.data.mixture import Source
 from dora.data.stream import ClipOrder, share_of_rank
 from dora.errors import DoraError
@@ -171,6 +171,22 @@ def test_order_is_the_same_on_every_machine() -> None:
     draws = uniform_draws(7, purpose=16, place=3, rows=2, columns=5)
     longer = uniform_draws(7, purpose=16, place=3, rows=9, columns=5)
     assert np.array_equal(longer[:2], draws)
+
+
+@given(
+    seed=st.integers(0, 2**64 - 1),
+    place=st.integers(0, 2**63),
+    purposes=st.lists(st.integers(0, 2**64 - 1), max_size=5),
+)
+def test_draws_for_many_purposes_are_those_for_each(
+    seed: int, place: int, purposes: list[int]
+) -> None:
+    """One generator that is set anew gives what generators of their own give."""
+    found = uniform_draws_for(seed, purposes=purposes, place=place, rows=3, columns=7)
+    assert found.shape == (len(purposes), 3, 7)
+    for numbers, purpose in zip(found, purposes, strict=True):
+        plain = uniform_draws(seed, purpose=purpose, place=place, rows=3, columns=7)
+        assert np.array_equal(numbers, plain)
 
 
 @pytest.mark.parametrize("world", [1, 2, 4])
