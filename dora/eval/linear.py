@@ -29,7 +29,7 @@ from dora.eval.linear_training import Curves, train_heads
 from dora.eval.loading import Evaluated
 from dora.eval.pictures import resize_px
 
-VERSION = 1
+VERSION = 2
 """Of what is computed: with another one no state and no record of a suite is taken."""
 
 
