@@ -35,7 +35,7 @@ from dora.eval.video_masks import (
 )
 
 _NAMED = "named"
-VERSION = 2
+VERSION = 3
 """Of what is computed: with another one nothing that was kept is taken."""
 
 
@@ -259,8 +259,9 @@ def _notes(
     ]
     if lost:
         notes.append(
-            f"the last object of {', '.join(lost)} is in none of the masks found: "
-            "the published tool refuses such masks"
+            f"the last object of {', '.join(lost)} is in none of the masks found: versions of the "
+            "published tool before objects were padded stop; later ones count the object as "
+            "never found, as we do"
         )
     if void:
         notes.append(
