@@ -15,24 +15,14 @@ from PIL import Image
 from dora.eval.computing import Computing
 from dora.eval.davis_folder import DavisSequence, Split, open_davis, read_truth
 from dora.eval.davis_pictures import picture_paths, save_pictures
-from dora.eval.davis_scores import (
-    ObjectScore,
-    SequenceScore,
-    mean_over_objects,
-    score_sequence,
-)
+from dora.eval.davis_scores import ObjectScore, SequenceScore, mean_over_objects, score_sequence
 from dora.eval.finished_parts import FinishedParts
 from dora.eval.gathering import join_shares, own_share
 from dora.eval.label_maps import write_labels
 from dora.eval.loading import Evaluated
 from dora.eval.networks import Colour
 from dora.eval.region_scores import OverTime
-from dora.eval.video_masks import (
-    VideoMaskConfig,
-    follow_objects,
-    require_patches,
-    used_deviation,
-)
+from dora.eval.video_masks import VideoMaskConfig, follow_objects, require_patches, used_deviation
 
 _NAMED = "named"
 VERSION = 3

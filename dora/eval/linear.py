@@ -15,12 +15,7 @@ import torch
 
 from dora.eval.computing import Computing
 from dora.eval.feature_store import hash_files
-from dora.eval.features import (
-    FeatureFacts,
-    Features,
-    extract_features,
-    feature_settings,
-)
+from dora.eval.features import FeatureFacts, Features, extract_features, feature_settings
 from dora.eval.image_folder import PAPER_PX, ClassFolders
 from dora.eval.linear_data import ProbeData
 from dora.eval.linear_heads import HeadBank
