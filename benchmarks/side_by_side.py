@@ -3,10 +3,13 @@
     python -m benchmarks.side_by_side --shards SHARDS --probe FOLDER --work FOLDER
 
 Every row has the same small ViT, the same clips in the same order, as many steps, and the same
-schedules; only what the presets differ in differs. Runs use a thread, one after another; one
-that is whole is not trained again, one that was stopped goes on, and two such commands with other
-`--rows` share the work. Scores are k-NN of the teacher's features on the labelled folder, from
-the untrained network on.
+schedules of rate, temperature and momentum, tried out for these sizes instead of the presets' own;
+tracker, masks, loss, views and optimiser are the presets'. LARS has the printed 5e-4, which the
+print's scaling by the batch would make 1.6e-5.
+
+Runs use a thread, one after another; one that is whole is not trained again, one that was stopped
+goes on, and two such commands with other `--rows` share the work. Scores are k-NN of the teacher's
+features on the labelled folder, from the untrained network on.
 """
 
 import argparse
@@ -40,7 +43,7 @@ ROWS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }
 """Preset and recipes of each row."""
 LR, TEMPERATURE, MOMENTUM = 2e-4, 0.04, 0.996
-"""Tried out for batches of 8 clips, and the same in all rows; LARS keeps the printed rate."""
+"""Of all rows, but for the rate of LARS."""
 SMALLEST_PX = 112
 """First crop of rows that crop without resizing: videos of 160x120 px are to hold it."""
 SCORE = "knn/20"
@@ -78,7 +81,7 @@ def main(tokens: Sequence[str] | None = None) -> None:
             seed=seed,
             out=options.work / f"{row.replace(', ', '-').replace(' ', '-')}-{seed}",
             shards=tuple(options.shards),
-            config=_small(row, seed=seed, options=options),
+            config=small(row, seed=seed, options=options),
         )
         for seed in range(options.runs)
         for row in options.rows
@@ -90,7 +93,7 @@ def main(tokens: Sequence[str] | None = None) -> None:
     write_record("side_by_side", rows, folder=options.out)
 
 
-def _small(row: str, *, seed: int, options: argparse.Namespace) -> RunConfig:
+def small(row: str, *, seed: int, options: argparse.Namespace) -> RunConfig:
     """Return a row's method at the sizes and schedules of the preset `smoke`."""
     preset, recipes = ROWS[row]
     config, little = with_recipes(named_preset(preset), recipes), smoke()
