@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,10 @@ class Row:
     """Why it is left out."""
 
 
+Opened = Callable[[Walk], Row]
+"""Opens a way on the clips that it is to make."""
+
+
 def main(tokens: Sequence[str] | None = None) -> None:
     """Read the options, find or make video and pictures, compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -87,12 +92,15 @@ def main(tokens: Sequence[str] | None = None) -> None:
         "--only", nargs="+", default=[], metavar="WORD", help="ways whose names hold one of these"
     )
     options = options_of(parser, runs=3, tokens=tokens)
+    offered = {**our_ways(workers=options.workers), **other_ways()}
+    for word in options.only:
+        if not any(word in name for name in offered):
+            parser.error(f"--only {word}: no way has that in its name; {'; '.join(offered)}")
+    chosen = chosen_ways(offered, options.only)
     start_server()
     with one_thread():
         walk = prepare(options.video, options.work, preset=options.preset)
-        ways = chosen_ways(
-            {**our_ways(walk, workers=options.workers), **other_ways(walk)}, options.only
-        )
+        ways = {name: opened(walk) for name, opened in chosen.items()}
         rows = compare(walk, ways, workers=options.workers, run_s=options.run_s, runs=options.runs)
         rows.append(first_batch(walk, workers=options.workers, runs=options.runs))
         if not options.only:
@@ -100,11 +108,11 @@ def main(tokens: Sequence[str] | None = None) -> None:
     write_record("loader", rows, folder=options.out)
 
 
-def chosen_ways(ways: dict[str, Row], only: Sequence[str]) -> dict[str, Row]:
+def chosen_ways(ways: dict[str, Opened], only: Sequence[str]) -> dict[str, Opened]:
     """Return the ways whose names hold one of some words, and the one all are compared with."""
     return {
-        name: row
-        for name, row in ways.items()
+        name: opened
+        for name, opened in ways.items()
         if not only or name == ONE_WORKER or any(word in name for word in only)
     }
 
@@ -139,43 +147,48 @@ def compare(
     return rows + [{"name": name, "absent": reason} for name, reason in absent.items()]
 
 
-def our_ways(walk: Walk, *, workers: int) -> dict[str, Row]:
+def our_ways(*, workers: int) -> dict[str, Opened]:
     """Return the loader in this process and with workers, and the floor."""
-    counts = sorted({1, max(1, workers)})
+
+    def floor(walk: Walk, *, fresh: bool) -> Row:
+        return Row(source=bare_decodes(walk, fresh=fresh), asked=0.8)
+
+    def ours(walk: Walk, *, workers: int) -> Row:
+        before = 3 * BATCH_CLIPS * workers or BATCH_CLIPS
+        return Row(source=loaded(walk, workers=workers), before=before, together=BATCH_CLIPS)
+
     return {
-        FLOOR: Row(source=bare_decodes(walk, fresh=True), asked=0.8),
-        f"{FLOOR} into the same memory": Row(source=bare_decodes(walk, fresh=False), asked=0.8),
-        "loader, in process": Row(
-            source=loaded(walk, workers=0), before=BATCH_CLIPS, together=BATCH_CLIPS
-        ),
+        FLOOR: partial(floor, fresh=True),
+        f"{FLOOR} into the same memory": partial(floor, fresh=False),
+        "loader, in process": partial(ours, workers=0),
         **{
-            f"loader, {n} worker{'s' * (n > 1)}": Row(
-                source=loaded(walk, workers=n), before=3 * BATCH_CLIPS * n, together=BATCH_CLIPS
-            )
-            for n in counts
+            f"loader, {n} worker{'s' * (n > 1)}": partial(ours, workers=n)
+            for n in sorted({1, max(1, workers)})
         },
     }
 
 
-def other_ways(walk: Walk) -> dict[str, Row]:
+def other_ways() -> dict[str, Opened]:
     """Return what a user would do without this loader; nothing is made before the clock starts."""
-    readers: dict[str, tuple[Callable[[Path], Any], float | None]] = {
-        "PyAV, opened and sought for each clip": (pyav_reader, 50),
-        "decord, opened for each clip": (decord_reader, 50),
-        "torchcodec, kept open": (torchcodec_reader, None),
+    return {
+        "PyAV, opened and sought for each clip": partial(_of_video, reader=pyav_reader, asked=50),
+        "decord, opened for each clip": partial(_of_video, reader=decord_reader, asked=50),
+        "torchcodec, kept open": partial(_of_video, reader=torchcodec_reader, asked=None),
+        "webdataset, independent clips": lambda walk: Row(
+            source=independent_clips(walk), before=0, asked=4
+        ),
+        "webdataset, sequential window": lambda walk: Row(source=sequential_clips(walk)),
     }
-    ways: dict[str, Row] = {}
-    for name, (reader, asked) in readers.items():
-        try:
-            source = from_video(walk, reader(walk.video))
-        except (ImportError, OSError, RuntimeError) as fault:
-            reason = (str(fault).strip() or type(fault).__name__).splitlines()[0]
-            ways[name] = Row(source=loaded(walk, workers=0), absent=reason)
-        else:
-            ways[name] = Row(source=source, before=0, asked=asked)
-    ways["webdataset, independent clips"] = Row(source=independent_clips(walk), before=0, asked=4)
-    ways["webdataset, sequential window"] = Row(source=sequential_clips(walk))
-    return ways
+
+
+def _of_video(walk: Walk, *, reader: Callable[[Path], Any], asked: float | None) -> Row:
+    """Return the way that reads the video; it is left out if its library cannot."""
+    try:
+        source = from_video(walk, reader(walk.video))
+    except (ImportError, OSError, RuntimeError) as fault:
+        reason = (str(fault).strip() or type(fault).__name__).splitlines()[0]
+        return Row(source=loaded(walk, workers=0), absent=reason)
+    return Row(source=source, before=0, asked=asked)
 
 
 def loaded(walk: Walk, *, workers: int) -> Source:
@@ -187,10 +200,10 @@ def loaded(walk: Walk, *, workers: int) -> Source:
         # As page-locked memory, which torch keeps for the next batch.
         px = walk.augment.first_px
         batch = torch.empty((BATCH_CLIPS, walk.clips.frames, px, px, 3), dtype=torch.uint8)
-        batch = batch.permute(0, 1, 4, 2, 3)
         for clips in loader.handed_over():
-            torch.stack([clip.first for clip in clips], out=batch)
-            for clip, first in zip(clips, batch, strict=True):
+            # With channels last, as `make_views` sends them: one stretch of memory to the next.
+            torch.stack([clip.first.permute(0, 2, 3, 1) for clip in clips], out=batch)
+            for clip, first in zip(clips, batch.permute(0, 1, 4, 2, 3), strict=True):
                 number, position = next(numbers)
                 assert clip.position == position
                 yield Made(number=number, position=position, first=first)
@@ -215,19 +228,20 @@ def open_loader(
 
 
 def require_same_clips(walk: Walk, ways: dict[str, Row]) -> None:
-    """Stop unless each way's first clip is the one that is read for its number and position.
+    """Stop unless each way's first clips are those that are read for their numbers and positions.
 
-    Ways that read the pictures give the very same; those that read the video, nearly.
+    One more than two batches of a way that makes batches, whose memory is then used again, else
+    three. Ways that read the pictures give the very same; those that read the video, nearly.
     """
     reader = ClipReader(walk.augment, seed=walk.order.seed)
     for name, row in ways.items():
-        made = next(row.source(0))
-        if made.first is None:
-            continue
-        expected = reader.read(walk.place(made.number, made.position)).first
-        difference = (made.first.int() - expected.int()).abs().float().mean()
         from_pictures = name.startswith(("loader", "webdataset"))
-        assert difference <= (0 if from_pictures else LEVELS), f"{name}: {difference} levels"
+        for made in islice(row.source(0), 2 * row.together + 1):
+            if made.first is None:
+                break
+            expected = reader.read(walk.place(made.number, made.position)).first
+            difference = (made.first.int() - expected.int()).abs().float().mean()
+            assert difference <= (0 if from_pictures else LEVELS), f"{name}: {difference} levels"
 
 
 def measure(

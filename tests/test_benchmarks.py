@@ -2,15 +2,16 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks import loader, measure, shard, step
-from benchmarks.clip_walk import Made, prepare
+from benchmarks.clip_walk import BATCH_CLIPS, Made, prepare
 from tests.video_making import panned, write_video
 
 
@@ -71,11 +72,47 @@ def test_the_loader_is_timed_beside_other_ways(tmp_path: Path, small_walk: Path)
 
 def test_only_some_ways_are_compared_if_wanted() -> None:
     """Beside the loader with one worker, always."""
-    row = loader.Row(source=lambda _: iter(()))
-    ways = dict.fromkeys(["bare decodes", "loader, in process", "loader, 1 worker", "other"], row)
+    ways = {**loader.our_ways(workers=2), **loader.other_ways()}
     assert list(loader.chosen_ways(ways, [])) == list(ways)
-    assert list(loader.chosen_ways(ways, ["bare"])) == ["bare decodes", "loader, 1 worker"]
-    assert list(loader.chosen_ways(ways, ["none"])) == ["loader, 1 worker"]
+    bare = ["bare decodes", "bare decodes into the same memory", "loader, 1 worker"]
+    assert list(loader.chosen_ways(ways, ["bare"])) == bare
+    chosen = ["loader, 1 worker", "decord, opened for each clip"]
+    assert list(loader.chosen_ways(ways, ["decord"])) == chosen
+
+
+def test_ways_that_are_not_wanted_are_not_opened(
+    tmp_path: Path, small_walk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What libraries of video they need is not asked for."""
+    opened: list[str] = []
+
+    def reader(name: str) -> Callable[[Path], Any]:
+        def fail(video: Path) -> Any:
+            opened.append(name)
+            raise ImportError(name)
+
+        return fail
+
+    for name in ("pyav", "decord", "torchcodec"):
+        monkeypatch.setattr(loader, f"{name}_reader", reader(name))
+    monkeypatch.setattr(loader, "compare", lambda walk, ways, **of: [{"name": n} for n in ways])
+    monkeypatch.setattr(loader, "first_batch", lambda walk, **of: {"name": "first batch"})
+    work = ["--video", str(small_walk), "--work", str(tmp_path / "work"), "--preset", "smoke"]
+    loader.main([*work, "--out", str(tmp_path / "out"), "--only", "bare", "decord"])
+    assert opened == ["decord"]
+    assert len(record(tmp_path / "out", "loader")) == 2 + 1 + 1 + 1
+
+
+def test_a_word_that_no_way_has_in_its_name_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At once: without a video, one would be made."""
+    with pytest.raises(SystemExit) as end:
+        loader.main(["--work", str(tmp_path), "--only", "bare", "decrod"])
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert "--only decrod: no way has that in its name; bare decodes; " in said
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_other_clips_stop_the_loaders_benchmark(tmp_path: Path, small_walk: Path) -> None:
@@ -92,6 +129,14 @@ def test_other_clips_stop_the_loaders_benchmark(tmp_path: Path, small_walk: Path
     with pytest.raises(AssertionError, match="levels"):
         loader.require_same_clips(walk, {"loader": loader.Row(source=brighter)})
     loader.require_same_clips(walk, {"PyAV": loader.Row(source=brighter)})
+
+    def later(start: int) -> Iterator[Made]:
+        """Right in the first batch, as memory that is used again would be."""
+        yield from islice(right(start), BATCH_CLIPS)
+        yield from islice(brighter(start), BATCH_CLIPS, None)
+
+    with pytest.raises(AssertionError, match="levels"):
+        loader.require_same_clips(walk, {"loader": loader.Row(source=later, together=BATCH_CLIPS)})
 
 
 def test_the_step_is_timed_beside_the_published_structure(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""Damaged pictures, each told once, however many clips it was to be part of."""
+"""Damaged pictures, each told once by a process, however many clips it was to be part of.
+
+Of several that train, each tells those of its own clips.
+"""
 
 import sys
 from collections.abc import Sequence

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dora.config import ClipConfig, RunConfig
+from dora.data.ahead import most_clips
 from dora.data.blocks import Blocks
 from dora.data.clips import ClipTable, SetIndex, find_clips
 from dora.data.loader import clip_bytes
@@ -18,8 +19,6 @@ from dora.data.stream import ClipOrder
 from dora.data.taken_videos import require_first_crops, taken_videos
 from wtours.shards import ShardSet
 
-BATCHES_AHEAD = 2
-"""Batches that workers have ready."""
 ROW_BYTES = 20
 """What the loader keeps of each row of an index."""
 ENOUGH_SHARE = 0.1
@@ -152,7 +151,7 @@ class DataDescription:
     None where there are none."""
     cache_limit_bytes: int
     batches_bytes: int
-    """Clips that the loader of each training process holds, at most: those ready and a batch."""
+    """Clips that the loader of each training process has room for: those ready and a batch."""
     index_bytes: int
     """What it keeps of the indices, with the order of two passes."""
     dense_bytes: int | None
@@ -221,7 +220,7 @@ def describe_data(
     videos = [video for shard_set in sets for video in shard_set.videos]
     pictures = len(sets) < len(shards)
     taken = order.steps_per_epoch * order.batch_clips
-    batches = 1 + (BATCHES_AHEAD if data.workers else 0)
+    share_clips = -(-data.batch_clips // processes)
     blocks = _describe_blocks(sets, order.blocks) if order.blocks is not None else None
     clip_size = clip_bytes(config.augment, frames=clips.frames, finished=not on_gpu)
     return DataDescription(
@@ -238,7 +237,7 @@ def describe_data(
         blocks=blocks,
         cache_bytes=_cache_bytes(sets, blocks),
         cache_limit_bytes=round(data.cache_gb * 1e9),
-        batches_bytes=batches * clip_size * -(-data.batch_clips // processes),
+        batches_bytes=clip_size * most_clips(batch_clips=share_clips, workers=data.workers),
         index_bytes=ROW_BYTES * clips.index_rows + order.kept_bytes,
         dense_bytes=_dense_bytes(sets),
     )

@@ -1,15 +1,15 @@
 """Batches of views from shard sets: worker processes, exact order, pinned batches, the device.
 
-The main process knows the clips and their order and tells workers, clip by clip, which bytes to
-read; a worker knows no order and has no state, so that the number of workers changes nothing.
-What travels through shared memory is 8 bits. With a GPU these are first crops and what was drawn,
-put together in page-locked memory; views are made there. Without one they are finished views.
+The main process knows the clips and their order and tells workers, up to four clips at a time,
+which bytes to read; a worker knows no order and has no state, so that the number of workers changes
+nothing. What travels through shared memory is 8 bits. With a GPU these are first crops and what was
+drawn, put together in page-locked memory; views are made there. Without one they are finished
+views.
 """
 
-import math
 import warnings
 from collections.abc import Iterator, Sequence
-from itertools import cycle, islice
+from itertools import cycle, islice, repeat
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from dora.config import AugmentConfig
+from dora.data.ahead import held_clips, message_clips, slot_count, wanted_clips
 from dora.data.bad_frames import BadFrames
 from dora.data.clips import ClipTable
 from dora.data.hand_over import (
@@ -38,9 +39,6 @@ from dora.data.ways import Way, choose_way
 from dora.data.workers import interrupts_held, start_worker, worker_context
 from dora.errors import DoraError
 
-MESSAGE_CLIPS = 4
-"""Clips that a worker is told of at once, at the most: more would be more to wait for first."""
-
 
 class ClipLoader:
     """Iterates over a rank's batches, from a step of the run to another.
@@ -52,8 +50,9 @@ class ClipLoader:
     doing under `if __name__ == "__main__"`.
 
     Memory: shared memory for at most `prefetch` clips of `clip_bytes` from each worker, for those
-    of the batch at hand and for a message of four more, and in this process 20 bytes for each row
-    of the indices; workers hold no index.
+    of the batch at hand (or a message of each worker, where that is more) and for up to three more
+    (`dora.data.ahead`), and in this process 20 bytes for each row of the indices; workers hold no
+    index.
 
     Args:
         shards: the shard sets that `clips` was made from, in its order.
@@ -174,8 +173,10 @@ class ClipLoader:
 
     def _read_here(self, places: StagedPlaces) -> Iterator[Any]:
         places.prepare(1)
-        # Used again with each batch, for fresh memory costs a page at a time.
-        memory = cycle(torch.empty((self.batch_clips, self.clip_bytes), dtype=torch.uint8))
+        memory: Iterator[torch.Tensor | None] = repeat(None)
+        if self.way.uses_memory:
+            # Used again with each batch, for fresh memory costs a page at a time.
+            memory = cycle(torch.empty((self.batch_clips, self.clip_bytes), dtype=torch.uint8))
         while not places.finished:
             for place in places:
                 yield self.way.read_or_fault(place, memory=next(memory))
@@ -184,8 +185,9 @@ class ClipLoader:
         """Yield what workers read."""
         assert self.prefetch is not None
         places.prepare(self.prefetch * self.workers)
-        together = min(self.prefetch, self._together())
-        slots = Slots(self.prefetch * self.workers + self._held(), size_bytes=self.clip_bytes)
+        sizes = {"batch_clips": self.batch_clips, "workers": self.workers}
+        together = message_clips(**sizes, prefetch=self.prefetch)
+        slots = Slots(slot_count(**sizes, prefetch=self.prefetch), size_bytes=self.clip_bytes)
         with warnings.catch_warnings():
             # More workers than cores is the user's choice.
             warnings.filterwarnings("ignore", message="This DataLoader will create")
@@ -211,32 +213,15 @@ class ClipLoader:
             for slot, result in message:
                 yield result if isinstance(result, Fault) else slots.take(slot, result)
 
-    def _wanted(self) -> int:
-        """Return how many clips each worker should have ready: two batches among them."""
-        return max(2, math.ceil(2 * self.batch_clips / self.workers))
-
-    def _together(self) -> int:
-        """Return how many clips a worker is told of at once; another such message is on its way."""
-        return min(MESSAGE_CLIPS, self._wanted() // 2)
-
-    def _held(self) -> int:
-        """Return how many clips beside those that workers may have ready are in memory.
-
-        Those of the batch at hand and the rest of the message with its last one; at the start the
-        first messages of all workers, which are waited for together.
-        """
-        together = self._together()
-        return max(self.batch_clips, self.workers * together) + together - 1
-
     def _prefetch(self) -> int:
         """Return how many clips each worker may have ready: those that are wanted, if they fit."""
-        wanted = self._wanted()
+        wanted = wanted_clips(batch_clips=self.batch_clips, workers=self.workers)
         room = room_bytes()
         if room is None:
             return wanted
         # Half of what is free, for other processes need some, and the batch at hand is there too.
         free_bytes = room // (2 * self.world)
-        held = self._held()
+        held = held_clips(batch_clips=self.batch_clips, workers=self.workers)
         fitting = (free_bytes // self.clip_bytes - held) // self.workers
         if fitting < 1:
             raise DoraError(

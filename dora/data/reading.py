@@ -62,7 +62,7 @@ class DrawnClip:
 
 @dataclass(frozen=True, kw_only=True)
 class PackedClip:
-    """A clip on its way to a GPU: one array costs less to hand over than the seventeen of draws."""
+    """A clip on its way to a GPU: one array costs less to hand over than the nine of draws."""
 
     position: int
     """Number of the clip in the run."""

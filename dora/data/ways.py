@@ -6,7 +6,7 @@ what was drawn, or the JPEGs themselves, if it is to decode them.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -49,6 +49,9 @@ class Way(ABC, Generic[Clip]):
         augment: how views are made.
         device: where batches go.
     """
+
+    uses_memory: ClassVar[bool] = False
+    """Whether `read` puts pixels into the memory that it is given."""
 
     def __init__(self, reader: ClipReader, augment: AugmentConfig, device: torch.device) -> None:
         self.reader, self.augment, self.device = reader, augment, device
@@ -105,6 +108,8 @@ class FinishedViews(Way[ClipViews]):
 
 class FirstCrops(Way[PackedClip]):
     """First crops and what was drawn go to a GPU, where views are made."""
+
+    uses_memory = True
 
     def read(self, place: ClipPlace, *, memory: Tensor | None = None) -> PackedClip:
         """Return the first crops of a clip, and its draws."""

@@ -14,8 +14,11 @@ from dora.train.distributed import mean_over_ranks, world_size
 class SharedBatchNorm1d(nn.BatchNorm1d):
     """`nn.BatchNorm1d` of rows, (M, D), that takes mean and variance over all processes.
 
-    Every process must have equally many rows. Running statistics, too, are those of all rows, the
-    same in every process. A process alone computes as `nn.BatchNorm1d` does, bit by bit.
+    Every process must have equally many rows: `dora.data.stream.share_of_rank` refuses a batch of
+    clips that cannot be split evenly, and a head takes all of a process's clips at once
+    (`RunConfig` refuses parts, `compute.accumulate`, with batch norm). Running statistics,
+    too, are those of all rows, the same in every process. A process alone computes as
+    `nn.BatchNorm1d` does, bit by bit.
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (torch calls it by this name)

@@ -3,9 +3,11 @@
 import atexit
 import os
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed, nn
@@ -17,6 +19,9 @@ from dora.errors import DoraError
 _LATER_S = 2.0
 """By so much the end of a process comes after that of the one it has lost; torchrun counts whole
 seconds when it looks for the first."""
+_WAIT = timedelta(hours=1)
+"""For so long a process waits for the others. What one does alone counts: it fetches tars, writes
+a checkpoint, draws pictures, scores a probe, and NCCL's own ten minutes may be too few for that."""
 
 
 class LostOthersError(DoraError):
@@ -87,9 +92,13 @@ def choose_device(name: str) -> torch.device:
 
 
 def _require_no_process_beside(name: str) -> None:
-    """Refuse to let the processes of a machine share a GPU, which NCCL does not do."""
+    """Refuse to let the processes of a machine share a GPU, which NCCL does not do.
+
+    Where a process sees one GPU it cannot know: a launcher may have shown each its own, and all of
+    these are called cuda:0. If they share it after all, NCCL refuses.
+    """
     count = os.environ.get("LOCAL_WORLD_SIZE", "1")
-    if count != "1":
+    if count != "1" and torch.cuda.device_count() > 1:
         raise DoraError(
             f"--device {name} is one GPU, and this machine has {count} processes of the run",
             remedy="use --device cuda: each process takes the GPU of its number",
@@ -105,7 +114,8 @@ def _require_gpu(index: int, *, asked: str) -> None:
         raise DoraError(f"there is no {asked}: torch sees {numbers}", remedy="name one of these")
     raise DoraError(
         f"process {index} of this machine has no GPU of its own: torch sees {numbers}",
-        remedy=f"start as many processes as there are GPUs (torchrun --nproc-per-node {count})",
+        remedy=f"start as many processes as there are GPUs (torchrun --nproc-per-node {count})"
+        + (", or use --device cuda:0 where each is shown one of its own" if count == 1 else ""),
     )
 
 
@@ -116,6 +126,13 @@ def process_group(device: torch.device) -> Iterator[Place]:
     A process that torchrun did not start stays alone, and every function here is then the identity.
     After an error it leaves the others when it ends, and not here: what it says comes before what
     they say of having lost it.
+
+    That is tried with gloo, where the others learn of it at once. With NCCL it is expected and not
+    tried: where the others notice nothing, they wait until what started them ends them, or `_WAIT`
+    has passed.
+
+    Raises:
+        DoraError: the environment is incomplete, or the others cannot be joined.
     """
     place = place_from_torchrun()
     if "WORLD_SIZE" not in os.environ:
@@ -124,7 +141,7 @@ def process_group(device: torch.device) -> Iterator[Place]:
     on_gpu = device.type == "cuda"
     try:
         distributed.init_process_group(
-            "nccl" if on_gpu else "gloo", device_id=device if on_gpu else None
+            "nccl" if on_gpu else "gloo", timeout=_WAIT, device_id=device if on_gpu else None
         )
     except (ValueError, RuntimeError) as fault:
         raise DoraError(
@@ -145,8 +162,9 @@ def _leave_at_once() -> None:
     """Leave NCCL's group after an error, whatever it still has to do.
 
     To destroy it waits for all kernels and for the other processes of the machine, which wait for
-    this one: torchrun would never see it end. Before torch 2.8 no group has a public way to abort;
-    the end of the process does it then.
+    this one: torchrun would never see it end. An abort should not wait, but may, in some releases
+    of NCCL (NVIDIA/nccl#1013); this is untried. Before torch 2.8 no group has a public way to
+    abort; the end of the process does it then.
     """
     abort = getattr(distributed.group.WORLD, "abort", None)
     if abort is not None:
@@ -187,11 +205,21 @@ def with_shared_gradients(network: nn.Module) -> nn.Module:
     the reduction run while the rest of the gradients are computed. All processes must have
     gradients for the same parameters, the same in every step. A process alone gets its network
     back.
+
+    Buffers are not sent round: batch norm's are of all processes' rows and so the same in each
+    (`SharedBatchNorm1d`), and there are no others.
+
+    Raises:
+        DoraError: another process is gone.
     """
     if world_size() == 1:
         return network
-    with others_answer():
-        return DistributedDataParallel(network, static_graph=True, gradient_as_bucket_view=True)
+    with others_answer(), warnings.catch_warnings():
+        # From torch 2.13 on it has a new name, which earlier ones do not know.
+        warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
+        return DistributedDataParallel(
+            network, static_graph=True, gradient_as_bucket_view=True, broadcast_buffers=False
+        )
 
 
 @contextmanager
@@ -208,9 +236,19 @@ def reduction(network: nn.Module, *, now: bool) -> Iterator[None]:
     if not isinstance(network, DistributedDataParallel):
         yield
         return
+    with others_answer_amid_work(), nullcontext() if now else network.no_sync():
+        yield
+
+
+@contextmanager
+def others_answer_amid_work() -> Iterator[None]:
+    """Do as `others_answer` in a block that computes, too, whose other faults are left as they are.
+
+    Raises:
+        DoraError: in place of the library's error.
+    """
     try:
-        with nullcontext() if now else network.no_sync():
-            yield
+        yield
     except RuntimeError as fault:
         if not _is_of_communication(fault):
             raise
@@ -242,7 +280,7 @@ def _lost_others(fault: Exception) -> LostOthersError:
 
 
 def _is_of_communication(fault: RuntimeError) -> bool:
-    """Whether a fault of a backward pass is that of its reduction; gloo has no type of its own."""
+    """Whether a fault amid other work is that of a reduction; gloo has no type of its own."""
     words = ("gloo", "nccl", "connection")
     return isinstance(fault, distributed.DistError) or any(
         word in str(fault).lower() for word in words

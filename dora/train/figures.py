@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from dora.train.distributed import mean_over_ranks
+from dora.train.distributed import mean_over_ranks, others_answer_amid_work
 
 
 class FiguresOnTheWay:
@@ -34,8 +34,13 @@ class FiguresOnTheWay:
             self._copied.record(torch.cuda.current_stream(device))
 
     def read(self) -> tuple[dict[str, float], bool]:
-        """Return the figures by their names, and whether any process was asked to stop."""
-        if self._copied is not None:
-            self._copied.synchronize()
-        *values, asked = self._values.tolist()
+        """Return the figures by their names, and whether any process was asked to stop.
+
+        Raises:
+            DoraError: another process is gone, and a GPU tells so only now.
+        """
+        with others_answer_amid_work():
+            if self._copied is not None:
+                self._copied.synchronize()
+            *values, asked = self._values.tolist()
         return dict(zip(self._names, values, strict=True)), asked > 0

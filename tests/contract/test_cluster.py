@@ -31,7 +31,7 @@ def test_the_status_that_is_requeued_is_the_programs() -> None:
 SLURM = {
     "scontrol": 'if [ "$1" = requeue ]; then echo "$2" > requeued; else echo node1; fi',
     "srun": 'while [ "${1#--}" != "$1" ]; do shift; done\n'
-    'SLURM_PROCID=0 SLURM_NTASKS=1 SLURM_LOCALID=0 exec "$@"',
+    'SLURM_PROCID=5 SLURM_NTASKS=8 SLURM_LOCALID=1 SLURM_NTASKS_PER_NODE=4 exec "$@"',
 }
 """Stand-ins for its programs; srun hands signals on, as the process that it becomes."""
 
@@ -55,11 +55,11 @@ def submit(folder: Path, *, dora: str) -> "subprocess.Popen[str]":
 def test_the_slurm_script_requeues_only_a_run_that_is_to_go_on(
     tmp_path: Path, status: int, requeued: bool
 ) -> None:
-    told = "$RANK $WORLD_SIZE $LOCAL_RANK $MASTER_ADDR $*"
+    told = "$RANK $WORLD_SIZE $LOCAL_RANK $LOCAL_WORLD_SIZE $MASTER_ADDR $*"
     job = submit(tmp_path, dora=f'echo "{told}" > told; exit {status}')
     _, errors = job.communicate(timeout=60)
     assert job.returncode == status, errors
-    assert (tmp_path / "told").read_text().startswith("0 1 0 node1 train --shards")
+    assert (tmp_path / "told").read_text().startswith("5 8 1 4 node1 train --shards")
     assert (tmp_path / "requeued").is_file() == requeued
 
 

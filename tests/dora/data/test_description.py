@@ -90,14 +90,17 @@ def test_blocks_are_told_with_the_cache_that_they_need(two: Path) -> None:
 
 
 def test_memory_is_that_of_batches_ahead_and_of_the_index(two: Path) -> None:
-    """3 x 4 frames of one 32 px view and two 16 px crops a clip; two batches ahead of one."""
+    """3 x 4 frames of one 32 px view and two 16 px crops a clip; a slot for each (`ahead`)."""
     shards = open_shards(two)
     alone = describe_run(run_of(), shards)
     ahead = describe_run(run_of("data.workers=2"), shards)
     halves = describe_run(run_of("data.workers=2"), shards, processes=2)
     clip = 3 * 4 * (32**2 + 2 * 16**2)
     assert alone.batches_bytes == 4 * clip
-    assert ahead.batches_bytes == 2 * halves.batches_bytes == 3 * 4 * clip
+    # Of 2 workers each has 4 clips ready, which is two batches, or 2; then a batch, and one more
+    # of a message of two.
+    assert ahead.batches_bytes == (2 * 4 + 4 + 1) * clip
+    assert halves.batches_bytes == (2 * 2 + 2) * clip
     assert alone.index_bytes == 20 * 100 + 2 * 4 * 88
     assert "holds up to 73.7 kB of clips made ready and 2.7 kB of index" in told(alone)
 

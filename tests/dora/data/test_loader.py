@@ -12,15 +12,20 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from dora.config import AugmentConfig, ClipConfig, ViewConfig
+from dora.data.ahead import slot_count
 from dora.data.description import find_shard_clips
 from dora.data.hand_over import SHARED_MEMORY
 from dora.data.loader import ClipLoader, clip_bytes
 from dora.data.places import ClipPlace
+from dora.data.reading import ClipReader
 from dora.data.stream import ClipOrder
 from dora.data.views import Views
 from dora.errors import DoraError
@@ -64,6 +69,14 @@ def share(views: Views, rank: int, world: int) -> Views:
         local_crops=views.local_crops[:, rank::world],
         positions=views.positions[rank::world],
     )
+
+
+def alter(folder: Path, *, row: int) -> None:
+    """Damage a picture of the first tar of a set called walk."""
+    place = open_shards(folder)[0].table(["offset", "size"]).to_pylist()[row]
+    with (folder / "walk-000000.tar").open("r+b") as tar:
+        tar.seek(place["offset"] + place["size"] // 2)
+        tar.write(b"altered")
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +129,76 @@ def test_workers_and_ranks_change_nothing(
         assert_equal(views, share(expected, rank, world))
 
 
+def consumed_slowly(loader: ClipLoader) -> Iterator[list[Any]]:
+    """Batches that are looked at when whoever reads has had the time to go on."""
+    for batch in loader.handed_over():
+        time.sleep(0.1)
+        yield batch
+
+
+def test_slots_come_round_after_the_batches_that_lay_in_them(walks: Path) -> None:
+    """84 clips through 21 slots, in batches that are no whole number of messages."""
+    shards = open_shards(walks)
+    clips = find_shard_clips(shards, CLIP)
+    order = ClipOrder(starts=len(clips), seed=3, batch_clips=6, clips_per_epoch=30)
+    assert 4 * slot_count(batch_clips=6, workers=1, prefetch=12) == 6 * 14
+    read, expected = (
+        ClipLoader(shards, clips, order, AUGMENT, workers=workers, stop_step=14)
+        for workers in (1, 0)
+    )
+    batches = consumed_slowly(read)
+    for batch, views in zip(batches, expected, strict=True):
+        assert_equal(read.way.gather(batch, tell=read.bad_frames.tell), views)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_clips_on_their_way_to_a_gpu_are_those_that_are_read(tmp_path: Path, workers: int) -> None:
+    """First crops in memory that is used again and again; one picture of 40 is replaced."""
+    folder = make_shard_set(tmp_path / "walk", frames=40)
+    alter(folder, row=3)
+    shards = open_shards(folder)
+    clips = find_shard_clips(shards, CLIP)
+    order = ClipOrder(starts=len(clips), seed=3, batch_clips=6, clips_per_epoch=30)
+    loader = ClipLoader(
+        shards, clips, order, AUGMENT,
+        workers=workers, stop_step=10, device=torch.device("cuda"), on_bad_frame="skip",
+    )  # fmt: skip
+    places = iter(list(loader._places()))
+    reader = ClipReader(AUGMENT, seed=3, on_bad_frame="skip")
+    replaced = 0
+    for batch in consumed_slowly(loader):
+        for clip in batch:
+            expected = reader.read(next(places))
+            assert clip.position == expected.position
+            assert torch.equal(clip.first, expected.first)
+            assert np.array_equal(clip.rows, expected.rows)
+            assert clip.replaced == expected.replaced
+            replaced += len(clip.replaced)
+    assert replaced > 0
+    assert next(places, None) is None
+
+
+def test_memory_is_made_for_ways_that_put_pixels_there(walks: Path) -> None:
+    """In this process; finished views lie in memory of their own."""
+    shards = open_shards(walks)
+    clips = find_shard_clips(shards, CLIP)
+    order = ClipOrder(starts=len(clips), seed=3, batch_clips=4, clips_per_epoch=8)
+    given: list[bool] = []
+    for device in ("cpu", "cuda"):
+        loader = ClipLoader(
+            shards, clips, order, AUGMENT, workers=0, stop_step=1, device=torch.device(device)
+        )
+        read = loader.way.read
+
+        def spy(place: ClipPlace, *, memory: Tensor | None, read: Any = read) -> Any:
+            given.append(memory is not None)
+            return read(place, memory=memory)
+
+        loader.way.read = spy  # type: ignore[method-assign]
+        list(loader.handed_over())
+    assert given == [False] * 4 + [True] * 4
+
+
 def test_workers_resume_at_every_step(walks: Path, unbroken: list[Views]) -> None:
     for step in range(STEPS):
         loader = open_loader(walks, workers=1 + step % 2, start_step=step, stop_step=step + 1)
@@ -135,10 +218,7 @@ def test_loader_leaves_the_random_state_of_training_alone(walks: Path, workers: 
 def test_altered_tar_is_named_by_the_same_error(tmp_path: Path, workers: int) -> None:
     """No worker's traceback, whichever process finds the fault."""
     folder = make_shard_set(tmp_path / "walk", frames=20, pictures_per_tar=10)
-    place = open_shards(folder)[0].table(["offset", "size"]).to_pylist()[3]
-    with (folder / "walk-000000.tar").open("r+b") as tar:
-        tar.seek(place["offset"] + place["size"] // 2)
-        tar.write(b"altered")
+    alter(folder, row=3)
     with pytest.raises(ShardError) as fault:
         list(open_loader(folder, workers=workers))
     assert type(fault.value) is ShardError
@@ -164,10 +244,7 @@ def test_skipped_pictures_are_told_once_and_batches_stay_reproducible(
 ) -> None:
     """One altered picture of 20, in up to three clips; read again, the batches are the same."""
     folder = make_shard_set(tmp_path / "walk", frames=20, pictures_per_tar=10)
-    place = open_shards(folder)[0].table(["offset", "size"]).to_pylist()[3]
-    with (folder / "walk-000000.tar").open("r+b") as tar:
-        tar.seek(place["offset"] + place["size"] // 2)
-        tar.write(b"altered")
+    alter(folder, row=3)
     first = list(open_loader(folder, workers=0, stop_step=4, on_bad_frame="skip"))
     assert capsys.readouterr().err.count("warning: ") == 1
     again = list(open_loader(folder, workers=1, stop_step=4, on_bad_frame="skip"))
