@@ -35,7 +35,9 @@ def discovery(
     """
     from dora.eval.dense_tables import discovery_table
     from dora.eval.discovery import evaluate_discovery
+    from dora.eval.records import require_folder
 
+    require_folder(pictures, option="--pictures")
     with asked.session(weights) as session:
         result = evaluate_discovery(
             session.evaluated,
@@ -86,8 +88,11 @@ def davis(
     from dora.eval.davis import evaluate_davis
     from dora.eval.dense_tables import davis_table
     from dora.eval.propagation import PropagationConfig
+    from dora.eval.records import require_folder
     from dora.eval.video_masks import VideoMaskConfig
 
+    require_folder(masks, option="--masks")
+    require_folder(pictures, option="--pictures")
     propagation = PropagationConfig(
         last_frames=last_frames, top_k=top_k, radius=radius, temperature=temperature
     )

@@ -1,5 +1,6 @@
 """`dora eval suite`: several networks, all evaluations that the data at hand allows, one table."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,8 +30,10 @@ def suite(
         data: data of evaluations, as knn,linear=FOLDER; give it once for each folder. As
             finetune=FOLDER: a folder with a folder for each data set, such as cifar10.
         short: train linear probes a short way, not the paper's; the table says so.
-        finetune_preset: short for 20 epochs, or paper, which takes days; the table says which.
-        finetune_hours: a fine-tuning that would take longer, by an estimate, is left out.
+        finetune_preset: short for 20 epochs, or paper for iBOT's recipes, which take days; the
+            table says which, and how many epochs.
+        finetune_hours: a fine-tuning that would take longer, by an estimate, is left out, unless
+            it was begun.
         batch: pictures of one forward pass.
         means: how to compute.
         out: folder for the page (index.html), the table (table.md) and the records.
@@ -40,13 +43,13 @@ def suite(
     from dora.eval.records import require_folder
     from dora.eval.suite import run_suite
     from dora.eval.suite_data import parse_data
-    from dora.eval.suite_page import write_suite_page
+    from dora.eval.suite_page import not_begun, write_suite_page
     from dora.eval.suite_parts import suite_parts
     from dora.train.distributed import rank
 
     if not finetune_hours >= 0:
         raise DoraError(f"--finetune-hours is {finetune_hours}", remedy="use 0 or more")
-    require_folder(out)
+    require_folder(out, option="--out")
     parts = suite_parts(short=short, preset=finetune_preset)
     given = parse_data(data, parts)
     networks = [open_network(words, heads=means.heads) for words in weights]
@@ -64,6 +67,11 @@ def suite(
         if rank() == 0:
             for path in write_suite_page(out, found, parts=parts, data=given):
                 print(path)
+            for sentence in not_begun(found):
+                print(f"left out: {sentence}", file=sys.stderr)
+            if given.left_out:
+                without = f"evaluations without data: {len(given.left_out)}"
+                print(f"{without}, listed in {out / 'table.md'}", file=sys.stderr)
     failed = [m for m in found if m.fault is not None]
     if failed:
         raise DoraError(

@@ -15,27 +15,17 @@ from PIL import Image
 from dora.eval.computing import Computing
 from dora.eval.davis_folder import DavisSequence, Split, open_davis, read_truth
 from dora.eval.davis_pictures import picture_paths, save_pictures
-from dora.eval.davis_scores import (
-    ObjectScore,
-    SequenceScore,
-    mean_over_objects,
-    score_sequence,
-)
+from dora.eval.davis_scores import ObjectScore, SequenceScore, mean_over_objects, score_sequence
 from dora.eval.finished_parts import FinishedParts
 from dora.eval.gathering import join_shares, own_share
 from dora.eval.label_maps import write_labels
 from dora.eval.loading import Evaluated
 from dora.eval.networks import Colour
 from dora.eval.region_scores import OverTime
-from dora.eval.video_masks import (
-    VideoMaskConfig,
-    follow_objects,
-    require_patches,
-    used_deviation,
-)
+from dora.eval.video_masks import VideoMaskConfig, follow_objects, require_patches, used_deviation
 
 _NAMED = "named"
-VERSION = 2
+VERSION = 3
 """Of what is computed: with another one nothing that was kept is taken."""
 
 
@@ -259,8 +249,9 @@ def _notes(
     ]
     if lost:
         notes.append(
-            f"the last object of {', '.join(lost)} is in none of the masks found: "
-            "the published tool refuses such masks"
+            f"the last object of {', '.join(lost)} is in none of the masks found: versions of the "
+            "published tool before objects were padded stop; later ones count the object as "
+            "never found, as we do"
         )
     if void:
         notes.append(

@@ -39,7 +39,8 @@ class SequenceScore:
     """In the true masks of scored frames."""
     last_found: int
     """The highest object in the masks of scored frames: how many objects the published tool takes
-    them to have, which it wants to be as many as there are."""
+    them to have. Where there are more, its versions before objects were padded stop; later ones
+    count those objects as never found."""
 
 
 def score_sequence(name: str, truth: Truth, masks: Sequence[LabelMap]) -> SequenceScore:

@@ -40,7 +40,7 @@ HIT_FROM = 0.5
 IMAGE_PX = 480
 """Side of the squares for attention masks, that of DINO's script; the paper does not say."""
 BEST = "best"
-VERSION = 1
+VERSION = 2
 """Of what is measured: with another one nothing that was kept is taken."""
 _NONE = "none"
 

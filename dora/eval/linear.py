@@ -15,12 +15,7 @@ import torch
 
 from dora.eval.computing import Computing
 from dora.eval.feature_store import hash_files
-from dora.eval.features import (
-    FeatureFacts,
-    Features,
-    extract_features,
-    feature_settings,
-)
+from dora.eval.features import FeatureFacts, Features, extract_features, feature_settings
 from dora.eval.image_folder import PAPER_PX, ClassFolders
 from dora.eval.linear_data import ProbeData
 from dora.eval.linear_heads import HeadBank
@@ -29,7 +24,7 @@ from dora.eval.linear_training import Curves, train_heads
 from dora.eval.loading import Evaluated
 from dora.eval.pictures import resize_px
 
-VERSION = 1
+VERSION = 2
 """Of what is computed: with another one no state and no record of a suite is taken."""
 
 

@@ -50,6 +50,7 @@ def make_record(
         "weights": evaluated.label,
         **asdict(result),
         "measured": result.measured,
+        "notes": [*result.notes, *_notes_on_cost(cost)],
         "paper": {
             "row": beside.name,
             "numbers": {
@@ -69,6 +70,10 @@ def make_record(
     }
 
 
+def _notes_on_cost(cost: Cost) -> list[str]:
+    return [] if cost.precision == "float32" else [f"computed in {cost.precision}, not float32"]
+
+
 def require_record_place(path: Path | None) -> None:
     """Refuse a place that no record could be written to, before hours go into what it would hold.
 
@@ -82,18 +87,26 @@ def require_record_place(path: Path | None) -> None:
             f"--out {path} is a folder, and a record is one file",
             remedy=f"name a file in it, such as {path / 'record.json'}",
         )
-    require_folder(path.parent)
+    require_folder(path.parent, option="--out")
 
 
-def require_folder(folder: Path) -> None:
-    """Refuse a folder that could not be made.
+def require_folder(folder: Path | None, *, option: str) -> None:
+    """Refuse a folder that could not be made, before hours go into what it would hold.
+
+    Args:
+        folder: as given; None: none was.
+        option: that gave it, for the message.
 
     Raises:
         DoraError: it, or one that it would lie in, is a file.
     """
+    if folder is None:
+        return
     there = next(place for place in (folder, *folder.parents) if place.exists())
     if not there.is_dir():
-        raise DoraError(f"--out: {there} is a file, not a folder", remedy="name another --out")
+        raise DoraError(
+            f"{option}: {there} is a file, not a folder", remedy=f"name another {option}"
+        )
 
 
 def write_record(path: Path, record: Mapping[str, Any]) -> None:

@@ -65,7 +65,7 @@ class Session:
                 print(facts.told(), file=sys.stderr)
         for line in compare_lines(result, self.beside):
             print(line)
-        for note in result.notes:
+        for note in record["notes"]:
             print(f"note: {note}", file=sys.stderr)
         if out is not None:
             write_record(out, record)

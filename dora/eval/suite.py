@@ -54,7 +54,7 @@ def run_suite(
     """Return all measurements, networks one after the other.
 
     An evaluation that cannot be done does not stop the others, unless several processes share it.
-    One of hours or days is left out where its estimate is above the limit.
+    One of hours or days is left out where its estimate is above the limit, unless it was begun.
 
     Args:
         networks: on the CPU; each is moved to the device for its time.
@@ -62,7 +62,8 @@ def run_suite(
         parts: the evaluations; those without data are left out.
         computing: where and how.
         records: folder of the records, one a measurement.
-        limit_s: the most seconds that an evaluation with an estimate may take; None: any.
+        limit_s: the most seconds that an evaluation with an estimate may take where it was not
+            begun; None: any.
     """
     found = []
     states = {folder: _hash_folder(folder) for folder in set(data.values())}
@@ -113,11 +114,11 @@ def _measure(
     none_yet = Measurement(label=evaluated.label, part=part.name, record=None)
     if known is not None:
         return replace(none_yet, record=known, reused=True)
-    meter = Meter(computing)
     try:
         too_long = _too_long(evaluated, part, folder, computing=computing, limit_s=limit_s)
         if too_long is not None:
             return replace(none_yet, left_out=too_long)
+        meter = Meter(computing)
         result = part.run(evaluated, folder, computing)
     except DoraError as fault:
         if world_size() > 1:  # the other processes may be waiting for this one
@@ -142,14 +143,14 @@ def _too_long(
     limit_s: float | None,
 ) -> str | None:
     """Return why an evaluation is not begun: it would take longer than it may."""
-    if part.estimate_s is None or limit_s is None:
+    if part.estimate is None or limit_s is None:
         return None
     # What another process measures differs: all go by the first one's.
-    seconds = share_first(part.estimate_s(evaluated, folder, computing))
-    if seconds <= limit_s:
+    estimate = share_first(part.estimate(evaluated, folder, computing))
+    if estimate is None or estimate.seconds <= limit_s:
         return None
     return (
-        f"it would take about {spoken(seconds)} without reading pictures ({part.way}), "
+        f"it would take about {spoken(estimate.seconds)} of {estimate.bound} ({part.way}), "
         f"and may take {spoken(limit_s)}"
     )
 
@@ -181,4 +182,6 @@ def _key(evaluated: Evaluated, part: SuitePart, data: str, computing: Computing)
     """Return what tells one measurement from another: network, data, and how it is done."""
     done = [part.name, part.way, str(part.version)]
     words = [evaluated.sha256, *done, data, computing.precision]
+    if part.batch_that_counts is not None:
+        words.append(str(part.batch_that_counts(evaluated, computing)))
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]

@@ -76,6 +76,8 @@ def _folders_by_name(words: Sequence[str], *, shown: str, known: set[str]) -> di
                     f"--data names {name} twice: {found[name]} and {folder}",
                     remedy="give one folder for each evaluation",
                 )
+            if not folder:  # it would be the current one
+                raise DoraError(f"--data {word!r} names no folder", remedy=f"write {name}=FOLDER")
             if not Path(folder).is_dir():
                 raise DoraError(f"{folder} is no folder", remedy=f"give the data of {name}")
             found[name] = Path(folder)

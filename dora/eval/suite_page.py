@@ -98,12 +98,14 @@ def suite_columns(parts: Sequence[SuitePart], data: Mapping[str, Path]) -> list[
 
 def captions(parts: Sequence[SuitePart]) -> dict[str, str]:
     """Return what stands below each column's name: the paper's table, and another way than its."""
-    return {
-        column: paper_tables().get(column, "fine-tuned, top 1")
-        + ("" if part.way == AS_PUBLISHED else f"; here {part.way}")
-        for part in parts
-        for column in part.columns
-    }
+    return {column: _caption(part, column) for part in parts for column in part.columns}
+
+
+def _caption(part: SuitePart, column: str) -> str:
+    if part.caption is not None:
+        return part.caption
+    table = paper_tables()[column]
+    return table if part.way == AS_PUBLISHED else f"{table}; here {part.way}"
 
 
 def _titles(parts: Sequence[SuitePart], columns: Sequence[str]) -> list[str]:
@@ -233,10 +235,12 @@ def _markdown_cell(cell: Cell) -> str:
     return own if cell.paper is None else f"{own} ({cell.paper:.1f})"
 
 
+def not_begun(measurements: Sequence[Measurement]) -> list[str]:
+    """Return a sentence on each measurement that would have taken too long."""
+    return [f"{m.label}: {m.part}: {m.left_out}" for m in measurements if m.left_out is not None]
+
+
 def _left_out_markdown(measurements: Sequence[Measurement], data: SuiteData) -> str:
     """Return a list of what was left out, and why; nothing where there is none."""
-    sentences = [
-        *(f"{m.label}: {m.part}: {m.left_out}" for m in measurements if m.left_out is not None),
-        *data.left_out,
-    ]
+    sentences = [*not_begun(measurements), *data.left_out]
     return "".join(["\nLeft out:\n\n", *(f"- {s}\n" for s in sentences)] if sentences else [])

@@ -17,8 +17,8 @@ from dora.eval.loading import Evaluated
 from dora.eval.records import Result
 from dora.finetune import finetune
 from dora.finetune.datasets import published
-from dora.finetune.estimate import estimate_seconds
-from dora.finetune.finetune import evaluate_finetune
+from dora.finetune.estimate import Estimate, estimate_finetune
+from dora.finetune.finetune import batch_that_counts, evaluate_finetune
 from dora.finetune.recipe import DatasetName, Preset, Recipe, recipe_for
 
 AS_PUBLISHED = "as published"
@@ -38,10 +38,15 @@ class SuitePart:
     run: Callable[[Evaluated, Path, Computing], Result]
     way: str = AS_PUBLISHED
     """Tells records of other settings apart; the table names it."""
+    caption: str | None = None
+    """Of its columns on the page; None: the paper's tables tell, and the way."""
     version: int = 1
     """Of what is computed: with another one no record is taken."""
-    estimate_s: Callable[[Evaluated, Path, Computing], float] | None = None
-    """Seconds that it will take, where that is a matter of hours or days."""
+    batch_that_counts: Callable[[Evaluated, Computing], int | None] | None = None
+    """Pictures of a pass, where the number depends on them: tells records apart, too."""
+    estimate: Callable[[Evaluated, Path, Computing], Estimate | None] | None = None
+    """What it will take, where that is a matter of hours or days; it returns None for one that was
+    begun, and is gone on with."""
 
 
 def suite_parts(*, short: bool, preset: Preset = "short") -> tuple[SuitePart, ...]:
@@ -75,14 +80,16 @@ def suite_parts(*, short: bool, preset: Preset = "short") -> tuple[SuitePart, ..
 def finetune_part(dataset: DatasetName, *, preset: Preset) -> SuitePart:
     """Return the fine-tuning on a data set."""
     recipe = recipe_for(dataset, preset)
-    short = f"short recipe, {recipe.epochs} epochs"
+    way = f"{preset} recipe, {recipe.epochs} epochs"
     return SuitePart(
         name=f"{FINETUNE}-{dataset}",
         columns=(published(dataset).column,),
         run=partial(_run_finetune, dataset=dataset, recipe=recipe),
-        way=AS_PUBLISHED if preset == "paper" else short,
+        way=way,
+        caption=f"fine-tuned, top 1; {way}",
         version=finetune.VERSION,
-        estimate_s=partial(_estimate_finetune, dataset=dataset, recipe=recipe),
+        batch_that_counts=batch_that_counts,
+        estimate=partial(_estimate_finetune, dataset=dataset, recipe=recipe),
     )
 
 
@@ -130,6 +137,6 @@ def _estimate_finetune(
     *,
     dataset: DatasetName,
     recipe: Recipe,
-) -> float:
+) -> Estimate | None:
     native = replace(recipe, image_px=evaluated.network.traits.image_px)
-    return estimate_seconds(evaluated, dataset, folder, recipe=native, computing=computing)
+    return estimate_finetune(evaluated, dataset, folder, recipe=native, computing=computing)

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.table import Table
 
 from dora.eval.computing import Computing
+from dora.eval.kept_training import StateFile
 from dora.eval.loading import Evaluated
 from dora.eval.networks import DinoNetwork
 from dora.eval.timm_networks import TimmNetwork
@@ -102,7 +103,7 @@ def evaluate_finetune(
         recipe=recipe,
         computing=computing,
         readers=computing.workers if readers is None else readers,
-        about=_about(evaluated, data, recipe=recipe, computing=computing),
+        state=state_of(evaluated, data, recipe=recipe, computing=computing),
     )
     scores = tuple(
         EpochScore(epoch=epoch, top1=top1, top5=top5)
@@ -134,6 +135,36 @@ def evaluate_finetune(
     )
 
 
+def state_of(
+    evaluated: Evaluated, data: ClassificationData, *, recipe: Recipe, computing: Computing
+) -> StateFile | None:
+    """Return where the state of a fine-tuning is kept, if there is one yet; None: nowhere.
+
+    It belongs to all that the trained network depends on; how often it is scored changes nothing.
+    """
+    if computing.cache is None:
+        return None
+    about = {
+        "version": VERSION,
+        "network": evaluated.sha256,
+        "recipe": asdict(replace(recipe, score_every=1)),
+        "batch": batch_that_counts(evaluated, computing),
+        "precision": computing.precision,
+        "classes": data.classes,
+        "train": data.train.digest(data.folder),
+        "test": data.test.digest(data.folder),
+    }
+    return StateFile.of(about, cache=computing.cache, name="finetune", training="fine-tuning")
+
+
+def batch_that_counts(evaluated: Evaluated, computing: Computing) -> int | None:
+    """Return the pictures of a pass where what is trained depends on them; None: it does not.
+
+    What is left out of a network of timm is drawn for each pass, of one of ours for each turn.
+    """
+    return None if isinstance(evaluated.network, DinoNetwork) else computing.batch
+
+
 def finetune_table(result: FinetuneResult, *, label: str) -> Table:
     """Return the best and the last score in per cent."""
     recipe = result.recipe
@@ -147,27 +178,6 @@ def finetune_table(result: FinetuneResult, *, label: str) -> Table:
     for name, score in (("best epoch", result.best), ("last epoch", result.last)):
         table.add_row(name, str(score.epoch), f"{100 * score.top1:.1f}", f"{100 * score.top5:.1f}")
     return table
-
-
-def _about(
-    evaluated: Evaluated, data: ClassificationData, *, recipe: Recipe, computing: Computing
-) -> dict[str, object]:
-    """Return all that the trained network depends on.
-
-    How often it is scored changes nothing in it. What is left out of a network of timm is drawn for
-    each pass, so that it depends on how many pictures a pass has.
-    """
-    by_turn = isinstance(evaluated.network, DinoNetwork)
-    return {
-        "version": VERSION,
-        "network": evaluated.sha256,
-        "recipe": asdict(replace(recipe, score_every=1)),
-        "batch": None if by_turn else computing.batch,
-        "precision": computing.precision,
-        "classes": data.classes,
-        "train": data.train.digest(data.folder),
-        "test": data.test.digest(data.folder),
-    }
 
 
 def _notes(

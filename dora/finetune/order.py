@@ -77,6 +77,11 @@ class Order:
         """Return the groups of a step."""
         return -(-self.step_pictures // self.mixed_pictures)
 
+    @property
+    def group_pictures(self) -> int:
+        """Return the pictures of the largest group of a step."""
+        return 2 * -(-(self.step_pictures // 2) // self.groups)
+
     def shown(self, epoch: int) -> NDArray[np.int64]:
         """Return the numbers of the pictures in the order of an epoch, (turns,)."""
         order = permutation(self.seed, number=epoch, size=self.pictures, purpose=FINETUNE_ORDER)

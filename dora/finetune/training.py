@@ -1,7 +1,7 @@
 """The training of a fine-tuning: steps, scoring after epochs, and a state to go on from."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -44,7 +44,7 @@ def train(
     recipe: Recipe,
     computing: Computing,
     readers: int,
-    about: Mapping[str, object],
+    state: StateFile | None,
 ) -> Progress:
     """Fine-tune a copy of a network to the end of the recipe; return what it came to.
 
@@ -52,9 +52,9 @@ def train(
         frozen: the network, on the device; it stays as it is.
         data: what it is shown and scored on.
         recipe: how.
-        computing: where; its cache keeps the state.
+        computing: where.
         readers: processes that read pictures; 0: this one does.
-        about: all that the training depends on; a state is found again by it.
+        state: where it is kept; None: it is not.
 
     Raises:
         DoraError: a corrupt picture, a loss that is no number, too many processes.
@@ -62,10 +62,7 @@ def train(
     order = Order.of(recipe, pictures=len(data.train))
     network = trainable(frozen, classes=data.classes, recipe=recipe).train()
     optimizer = build_optimizer(network, recipe)
-    state, found = None, None
-    if computing.cache is not None:
-        state = StateFile.of(about, cache=computing.cache, name="finetune", training="fine-tuning")
-        found = load_state(state, network, optimizer)
+    found = None if state is None else load_state(state, network, optimizer)
     progress = found or Progress()
     require_same_progress(progress, device=computing.device)
     if state is not None:

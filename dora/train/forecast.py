@@ -39,7 +39,7 @@ class Forecast:
 def spoken(seconds: float) -> str:
     """Return a time for people, such as 35 minutes or 4.2 hours."""
     if seconds < 100:
-        return f"{seconds:.0f} seconds"
+        return "1 second" if round(seconds) == 1 else f"{seconds:.0f} seconds"
     if seconds < 100 * 60:
         return f"{seconds / 60:.0f} minutes"
     return f"{seconds / 3600:.3g} hours"

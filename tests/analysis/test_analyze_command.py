@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import report as report_module
 from tests.analysis.detectors.onnx_making import write_constant_model
 from tests.analysis.detectors.test_onnx import NAMES, raw_of
 from tests.analysis.sets import make_set, set_column
@@ -23,12 +22,6 @@ Run = Callable[..., tuple[int, str, str]]
 def run(command: Run) -> Run:
     """Run `wtours analyze` in an empty folder; return status, stdout and stderr."""
     return partial(command, main, "analyze", "--shards", "shards")
-
-
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the figures out, which take most of a report's time."""
-    monkeypatch.setattr(report_module, "draw_gallery", lambda *_, **__: iter(()))
 
 
 def write(path: Path, text: str) -> Path:

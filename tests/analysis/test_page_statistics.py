@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import report as report_module
 from analysis.cut_comparison import compare_cuts
 from analysis.report import Report, write_report
 from analysis.uncertainty import Uncertainty
@@ -15,13 +14,9 @@ from tests.analysis.objects import WALK, make_objects
 from tests.analysis.sets import make_set, set_column
 from tests.analysis.test_report import text_of
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 CUTS = {"content": {"walk": [5]}, "adaptive": {"walk": [5, 9]}, "network": {"walk": [6]}}
-
-
-@pytest.fixture(autouse=True)
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the figures out, which take most of a report's time."""
-    monkeypatch.setattr(report_module, "draw_gallery", lambda *_, **__: iter(()))
 
 
 def intervals(unit: str, names: list[str]) -> pd.DataFrame:

@@ -67,11 +67,18 @@ def test_all_panels_and_groups_are_there_and_no_words_overlap(groups: int) -> No
         assert all(box.x0 >= -1 and box.x1 <= figure.bbox.x1 + 1 for box in inside)
 
 
-# Dates and random names are a kind's, the rest a panel's.
-@pytest.mark.parametrize(
-    ("panel", "kind"),
-    [*((panel, "svg") for panel in (*PANELS, "accumulation")), ("shots", "png"), ("shots", "pdf")],
-)
+def panels_and_kinds() -> list[object]:
+    """Dates and random names are a kind's, the rest a panel's: all other pairs are slow ones."""
+    return [
+        pytest.param(
+            panel, kind, marks=[] if panel == "shots" or kind == "svg" else pytest.mark.slow
+        )
+        for panel in (*PANELS, "accumulation")
+        for kind in ("svg", "png", "pdf")
+    ]
+
+
+@pytest.mark.parametrize(("panel", "kind"), panels_and_kinds())
 def test_each_panel_alone_is_the_same_bytes_every_time(panel: str, kind: str) -> None:
     def drawn() -> bytes:
         return encode(draw_alone(panel, [series("a"), series("b", shots=[None])]), kind)

@@ -4,13 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dora.eval.attention_masks import (
-    enlarge_mask,
-    foreground_counts,
-    head_maps,
-    jaccard,
-    keep_mass,
-)
+from dora.eval.attention_masks import enlarge_mask, foreground_counts, head_maps, jaccard, keep_mass
 
 
 def kept_plainly(values: list[float], fraction: float) -> set[int]:

@@ -2,7 +2,8 @@
 
 That tool (davis2017-evaluation) reads a PNG for each true mask but the first and the last, by its
 name, as numbers by Pillow; takes the highest number of them all for how many objects were followed;
-and stops if there are not as many as the first true mask has, or a mask is of another size.
+and stops if a mask is of another size, or there are more objects than in the first true mask. Where
+there are fewer, versions before objects were padded stop; later ones pad them with empty masks.
 """
 
 from pathlib import Path
@@ -23,6 +24,19 @@ from tests.references import davis_scores as plain
 NEAREST = VideoMaskConfig(
     image_px=64, propagation=PropagationConfig(top_k=1, temperature=0.01, radius=12)
 )
+PUBLISHED = (
+    (
+        (0.9675925925925926, 1.0, -0.01388888888888884),
+        (0.9858902575587907, 1.0, -0.010750279955207),
+    ),
+    (
+        (0.9490740740740741, 1.0, 0.01388888888888895),
+        (0.98410802419761, 1.0, -0.008076929913436115),
+    ),
+    ((0.9453125, 1.0, -0.09375), (0.9805667562724013, 1.0, -0.032258064516129004)),
+)
+"""Mean, recall and decay of J and of F by object: the figures of the functions of that tool at its
+commit 30b698a (J, F, mean, recall, decay), of the masks written here."""
 PALETTE = [(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0)]
 
 
@@ -80,6 +94,14 @@ def test_scores_are_those_of_the_written_masks_as_the_published_tool_reads_them(
             assert summary == pytest.approx(plain.summary(values))
 
 
+def test_scores_are_the_published_tools_figures(followed: DavisResult) -> None:
+    assert len(followed.objects) == len(PUBLISHED)
+    for one, figures in zip(followed.objects, PUBLISHED, strict=True):
+        for over_time, figure in zip((one.j, one.f), figures, strict=True):
+            found = (over_time.mean, over_time.recall, over_time.decay)
+            assert found == pytest.approx(figure, abs=1e-12)
+
+
 def test_masks_have_what_the_published_tool_asks_for(folder: Path, followed: DavisResult) -> None:
     true, found = read_as_published(folder)
     written = sorted(path.name for path in (folder / "masks" / "crossing").iterdir())
@@ -91,17 +113,22 @@ def test_masks_have_what_the_published_tool_asks_for(folder: Path, followed: Dav
         assert picture.mode == "P"
         palette = np.array(picture.getpalette()).reshape(-1, 3)
         assert [tuple(colour) for colour in palette[:4].tolist()] == PALETTE
-    assert not any("refuses such masks" in note for note in followed.notes)
+    assert not any("is in none" in note for note in followed.notes)
 
 
 def test_last_object_that_is_never_found_is_told(folder: Path, tmp_path: Path) -> None:
-    """The published tool takes such masks for those of fewer objects, and stops."""
+    """The published tool takes such masks for those of fewer objects; old versions stop."""
     pictures, labels = dense_data.crossing_squares()
     truth = Truth(labels=tuple(labels), objects=3, single=False)
     lost = [labels[0], *(np.where(label == 3, 0, label).astype(np.uint8) for label in labels[1:])]
-    assert score_sequence("crossing", truth, lost).last_found == 2
+    score = score_sequence("crossing", truth, lost)
+    assert score.last_found == 2
+    # As that tool has it with the third padded: it is there in four of six frames, gone in two.
+    for over_time in (score.objects[2].j, score.objects[2].f):
+        assert (over_time.mean, over_time.recall, over_time.decay) == (1 / 3, 1 / 3, -1.0)
     assert score_sequence("crossing", truth, labels).last_found == 3
     grey = [pictures[0], *(np.full_like(picture, 20) for picture in pictures[1:])]
     data = dense_data.davis(tmp_path, {"gone": (grey, labels)})
     result = evaluate_davis(pixel_network(), data, config=NEAREST, computing=ON_CPU)
-    assert any("the last object of gone is in none" in note for note in result.notes)
+    (note,) = (note for note in result.notes if "the last object of gone is in none" in note)
+    assert note.endswith("later ones count the object as never found, as we do")

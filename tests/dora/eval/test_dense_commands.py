@@ -83,6 +83,22 @@ def test_davis_leaves_table_record_and_masks(run: Run, tmp_path: Path) -> None:
     assert (status, "use 5" in err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("discovery", "--pictures"), ("davis", "--pictures"), ("davis", "--masks")],
+)
+def test_place_for_pictures_that_could_not_be_made_is_named_before_the_work(
+    run: Run, tmp_path: Path, name: str, option: str
+) -> None:
+    """Before weights and data are looked at, which are not there."""
+    (tmp_path / "file").write_text("")
+    words = ["eval", name, "--weights", "nowhere.pth", "--data", "nowhere"]
+    status, out, err = run(*words, option, "file/inner")
+    assert (status, out) == (2, "")
+    assert f"{option}: file is a file, not a folder" in err
+    assert f"name another {option}" in err
+
+
 @pytest.mark.media
 def test_real_masks_equal_those_of_the_dense_version(media: Path) -> None:
     """Six frames of a tennis player: files to masks, scored, against the plain versions."""

@@ -3,13 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dora.eval.region_scores import (
-    boundary,
-    boundary_score,
-    region_score,
-    summarise,
-    tolerance_px,
-)
+from dora.eval.region_scores import boundary, boundary_score, region_score, summarise, tolerance_px
 from tests.references import davis_scores as plain
 
 SHAPE = (90, 160)

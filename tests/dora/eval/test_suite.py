@@ -11,6 +11,7 @@ from dora.eval import suite
 from dora.eval.computing import Computing
 from dora.eval.knn import evaluate_knn
 from dora.eval.loading import Evaluated
+from dora.eval.paper_numbers import paper_tables
 from dora.eval.records import Result
 from dora.eval.suite import Measurement, run_suite
 from dora.eval.suite_data import SuiteData
@@ -20,6 +21,7 @@ from tests.dora.eval import dense_data
 from tests.dora.eval.tiny_networks import ON_CPU, TINY, tiny_network
 
 PARTS = suite_parts(short=True)[:2]  # of pictures in class folders
+TABLES = paper_tables()
 
 
 def refuse(*_: object) -> Result:
@@ -73,7 +75,11 @@ def test_networks_are_rows_and_the_papers_numbers_stand_beside(
     cells = Cells()
     cells.feed(html)
     header, untrained, mine, _, *paper = [[text.split() for text in row] for row in cells.rows]
-    assert [words[0] for words in header[1:]] == ["LP", "k-NN", "Jaccard", "CorLoc"]
+    assert [" ".join(words) for words in header] == [
+        "network",
+        f"LP {TABLES['LP']}; here 30 epochs, centre crops",
+        *(f"{column} {TABLES[column]}" for column in ("k-NN", "Jaccard", "CorLoc")),
+    ]
     assert untrained[0][:2] == ["untrained", "0"]
     assert mine[0] == ["<mine>", "beside", "DoRA,", "WT-Venice"]
     assert mine[2] == [f"{found[4].record['measured']['k-NN']:.1f}", "33.8"]
@@ -85,8 +91,9 @@ def test_networks_are_rows_and_the_papers_numbers_stand_beside(
     assert "not the paper&#39;s protocol" in html
     assert "| <mine> | " in table.read_text()
     assert "(33.8)" in table.read_text()
-    assert "Table 5 (linear probing on ImageNet-1k, top 1); here 30 epochs, centre crops" in html
-    assert "| LP (30 epochs, centre crops) | k-NN |" in table.read_text()
+    assert table.read_text().splitlines()[2] == (
+        "| network | LP (30 epochs, centre crops) | k-NN | Jaccard | CorLoc | closest row |"
+    )
     assert "<li>davis: no data were given</li>" in html
     assert table.read_text().endswith("Left out:\n\n- davis: no data were given\n")
 
@@ -104,6 +111,7 @@ def test_what_is_measured_is_not_measured_again(
     assert [m.reused for m in first + again] == [False, True, False]
     assert again[0].record == first[0].record
     assert not measure([tiny_network()], replace(ON_CPU, precision="bf16"))[0].reused
+    assert measure([tiny_network()], replace(ON_CPU, batch=3))[0].reused
     picture = next((colours / "val").rglob("*.png"))
     picture.write_bytes(picture.read_bytes() + b"\0")
     assert not measure([tiny_network()])[0].reused
@@ -187,6 +195,40 @@ def test_another_version_of_an_evaluation_is_measured_again(colours: Path, tmp_p
     assert reused == [False, False, True]
 
 
+def test_what_depends_on_the_batch_is_measured_again_with_another_one(
+    colours: Path, tmp_path: Path
+) -> None:
+    parts = [
+        replace(part, batch_that_counts=lambda _, computing: computing.batch) for part in PARTS
+    ]
+    reused = []
+    for batch in (5, 3, 5):
+        (found,) = run_suite(
+            [tiny_network()],
+            {"knn": colours},
+            parts=parts,
+            computing=replace(ON_CPU, batch=batch),
+            records=tmp_path,
+        )
+        reused.append(found.reused)
+    assert reused == [False, False, True]
+
+
+def test_half_precision_is_noted(colours: Path, tmp_path: Path) -> None:
+    told = [
+        [note for note in found.record["notes"] if "bf16" in note]
+        for precision in ("float32", "bf16")
+        for found in run_suite(
+            [tiny_network()],
+            {"knn": colours},
+            parts=PARTS,
+            computing=replace(ON_CPU, precision=precision),
+            records=tmp_path,
+        )
+    ]
+    assert told == [[], ["computed in bf16, not float32"]]
+
+
 def test_link_in_a_data_set_that_leads_nowhere_is_named(colours: Path, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     shutil.copytree(colours, folder)
@@ -209,9 +251,13 @@ def test_all_evaluations_make_one_table(colours: Path, tmp_path: Path) -> None:
     assert [m.fault for m in found] == [None] * 4
     given = SuiteData(folders=data, left_out=())
     _, table = write_suite_page(tmp_path, found, parts=parts, data=given)
-    header, _, row = table.read_text().replace(" (30 epochs, centre crops)", "").splitlines()[2:]
-    assert header == "| network | LP | k-NN | Jaccard | CorLoc | DAVIS J | DAVIS F | closest row |"
+    header, _, row = table.read_text().splitlines()[2:]
+    assert header == (
+        "| network | LP (30 epochs, centre crops) | k-NN | Jaccard | CorLoc | DAVIS J | DAVIS F "
+        "| closest row |"
+    )
+    columns = header.replace(" (30 epochs, centre crops)", "").split(" | ")[1:-1]
     measured = {name: n for m in found for name, n in m.record["measured"].items()}
     cells = [cell.split()[0] for cell in row.split("|")[2:-2]]
-    assert cells == [f"{measured[name]:.1f}" for name in header.split(" | ")[1:-1]]
+    assert cells == [f"{measured[name]:.1f}" for name in columns]
     assert "(25.4)" in row

@@ -50,6 +50,8 @@ def test_one_data_set_can_be_named_alone(tmp_path: Path) -> None:
         (["knn=.", "linear,knn=."], "names knn twice"),
         (["knn=nowhere"], "nowhere is no folder"),
         (["knn,=."], "names no evaluation"),
+        (["knn="], "--data 'knn=' names no folder"),
+        (["finetune="], "--data 'finetune=' names no folder"),
         (["finetune=nowhere"], "nowhere is no folder"),
         (["finetune=."], "no folder of a data set to fine-tune on"),
         (["finetune-cifar=."], "names no evaluation"),

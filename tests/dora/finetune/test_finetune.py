@@ -13,12 +13,7 @@ from dora.eval.loading import open_network
 from dora.eval.paper_numbers import closest_row
 from dora.eval.records import make_record, write_record
 from dora.finetune.datasets import open_dataset
-from dora.finetune.finetune import (
-    _notes,
-    _notes_on_network,
-    evaluate_finetune,
-    finetune_table,
-)
+from dora.finetune.finetune import _notes, _notes_on_network, evaluate_finetune, finetune_table
 from dora.finetune.order import Order
 from dora.finetune.schedule import learning_rates
 from tests.dora.eval.tiny_networks import tiny_network, write_colours

@@ -2,17 +2,15 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from dora.finetune import averaging
-from tests.dora.eval.stopping import (
-    kill_and_go_on,
-    run_in_two_processes,
-)
+from dora.finetune import averaging, training
+from tests.dora.eval.stopping import kill_and_go_on, run_in_two_processes
 from tests.dora.eval.tiny_networks import write_colours
 from tests.dora.finetune.tuning import TINY_RECIPE, tune
 
@@ -127,6 +125,19 @@ def test_batch_statistics_of_all_processes_outlive_a_stop(tmp_path: Path) -> Non
     assert any("running_var" in key for key in states[0])
     for key, value in states[0].items():
         assert torch.equal(states[1][key], value), key
+
+
+def test_every_step_averages_statistics_after_its_update(
+    colours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = []
+    monkeypatch.setattr(
+        training, "average_statistics", lambda network: weights.append(network.head.weight.clone())
+    )
+    result = tune(colours)
+    assert len(weights) == result.steps_per_epoch * TINY_RECIPE.epochs == 4
+    # The first of them has the rate 0.
+    assert not any(torch.equal(one, other) for one, other in pairwise(weights[1:]))
 
 
 def test_statistics_become_those_of_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:

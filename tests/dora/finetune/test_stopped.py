@@ -1,6 +1,5 @@
 """A fine-tuning that was stopped goes on, to the same bits."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,14 +9,9 @@ from dora.errors import DoraError
 from dora.eval import kept_training
 from dora.eval.loading import open_network
 from dora.finetune.datasets import open_dataset
-from dora.finetune.finetune import (
-    _about,
-)
+from dora.finetune.finetune import state_of
 from dora.finetune.training import Stepper
-from tests.dora.eval.stopping import (
-    StoppedByTestError,
-    stopping,
-)
+from tests.dora.eval.stopping import StoppedByTestError, stopping
 from tests.dora.eval.tiny_networks import tiny_network
 from tests.dora.finetune.tiny_datasets import write_cifar10
 from tests.dora.finetune.tuning import COMPUTING, TINY_RECIPE, came_to, tune
@@ -86,16 +80,15 @@ def test_damaged_state_is_named(colours: Path, tmp_path: Path) -> None:
 
 def test_state_belongs_to_a_batch_where_paths_are_drawn_by_pass(tmp_path: Path) -> None:
     data = open_dataset("cifar10", write_cifar10(tmp_path))
-    keys = {
-        (network.asked, json.dumps(about, sort_keys=True))
+    kept = replace(COMPUTING, cache=tmp_path / "kept")
+    states = {
+        (network.asked, state_of(network, data, recipe=TINY_RECIPE, computing=computing))
         for network in (tiny_network(), open_network("timm:test_vit@random"))
-        for batch in (4, 8)
-        for about in [
-            _about(network, data, recipe=TINY_RECIPE, computing=replace(COMPUTING, batch=batch))
-        ]
+        for computing in (replace(kept, batch=batch) for batch in (4, 8))
     }
-    assert sorted(asked for asked, _ in keys) == [
+    assert sorted(asked for asked, _ in states) == [
         "timm:test_vit@random",
         "timm:test_vit@random",
         "untrained 0",
     ]
+    assert state_of(tiny_network(), data, recipe=TINY_RECIPE, computing=COMPUTING) is None

@@ -21,7 +21,7 @@ def test_a_run_that_ends_with_the_measurement_says_nothing() -> None:
 
 
 def test_times_are_in_units_for_people() -> None:
-    assert spoken(45) == "45 seconds"
+    assert [spoken(seconds) for seconds in (0, 1, 45)] == ["0 seconds", "1 second", "45 seconds"]
     assert spoken(45 * 60) == "45 minutes"
     assert spoken(4.25 * 3600) == "4.25 hours"
     assert spoken(120.4 * 3600) == "120 hours"
