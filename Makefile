@@ -2,6 +2,8 @@
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
+# Two processes of tests share the cores: threads of their own would only wait for one another.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 READY := .venv/.ready
 
 .PHONY: demo test test-all check bench lock clean
@@ -11,11 +13,11 @@ demo: $(READY)
 
 # Everything this machine can run: `media` tests skip, with their reason, where the recordings are absent.
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not gpu and not network and not slow"
+	$(PYTEST) -m "not gpu and not network and not slow"
 
 # The long campaigns too: kills, fuzzing, faults, other versions of torch.
 test-all: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -25,11 +25,11 @@ from dora.train.looks import Look
 from dora.watch.pictures import Pictures
 from dora.watch.probe import Probe
 from tests.dora.tiny_run import tiny_run
-from tests.dora.train.test_run import assert_same_state, losses, one_thread
+from tests.dora.train.test_run import assert_same_state, losses
 from tests.shard_making import make_shard_set
 from wtours.shards import open_shards
 
-__all__ = ["one_thread"]
+pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
 
 
