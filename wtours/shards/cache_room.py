@@ -175,17 +175,23 @@ class CacheRoom:
 
     def _look(self) -> tuple[list[_Tar], int]:
         """Return all tars, and the bytes that are reserved; remove what killed processes left."""
+        while True:
+            try:
+                return self._look_once()
+            except FileNotFoundError:
+                continue  # a fetch has ended since the names were read: its tar is not among them
+
+    def _look_once(self) -> tuple[list[_Tar], int]:
         tars, reserved_bytes = [], 0
         for folder in sorted(one for one in self.folder.iterdir() if one.is_dir()):
             for path in sorted(folder.iterdir()):
-                try:
-                    state = path.stat()
-                except FileNotFoundError:
-                    continue  # another process has just finished with it
                 if path.suffix == ".tar":
+                    state = path.stat()
                     tars.append(_Tar(path=path, size_bytes=state.st_size, used_s=state.st_mtime))
-                elif path.suffix == ".lock" and not _remove_left(path):
-                    reserved_bytes += state.st_size
+                elif path.suffix == ".lock":
+                    size_bytes = path.stat().st_size
+                    if not _remove_left(path):
+                        reserved_bytes += size_bytes
         return tars, reserved_bytes
 
     @contextmanager
@@ -230,17 +236,19 @@ def _remove(tar: Path) -> bool:
 
 
 def _remove_left(lock: Path) -> bool:
-    """Remove a lock and its partial tar if no living process holds it."""
-    try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return True
+    """Remove a lock and its partial tar if no living process holds it.
+
+    Raises:
+        FileNotFoundError: who held it has just ended with it.
+    """
+    descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
     try:
         if not _try_exclusive(descriptor):
             return False
-        if os.fstat(descriptor).st_nlink:  # else it was given up, and the name may be another's
-            lock.with_name(lock.name.removesuffix("lock") + "partial").unlink(missing_ok=True)
-            lock.unlink(missing_ok=True)
+        if not os.fstat(descriptor).st_nlink:  # the name may be another's by now
+            raise FileNotFoundError(lock)
+        lock.with_name(lock.name.removesuffix("lock") + "partial").unlink(missing_ok=True)
+        lock.unlink(missing_ok=True)
         return True
     finally:
         os.close(descriptor)

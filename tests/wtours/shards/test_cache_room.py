@@ -38,6 +38,30 @@ def tars(room: CacheRoom) -> dict[str, int]:
     return {path.name: path.stat().st_size for path in room.folder.glob("*/*.tar")}
 
 
+def test_fetch_that_ends_while_others_count_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the names and the sizes: its lock is gone, and its tar is not among the names."""
+    room = CacheRoom(tmp_path, limit_bytes=100)
+    first = room.folder / "walk" / "walk-000001.tar"
+    first.parent.mkdir()
+    fetch = room.claim(first, size_bytes=60, spare=(), stop=Event())
+    partial = fetch.__enter__()
+    assert partial is not None
+    listed = Path.iterdir
+
+    def then_the_fetch_ends(folder: Path) -> Iterator[Path]:
+        names = list(listed(folder))
+        if folder == first.parent and not first.exists():
+            partial.write_bytes(bytes(60))
+            fetch.__exit__(None, None, None)
+        return iter(names)
+
+    monkeypatch.setattr(Path, "iterdir", then_the_fetch_ends)
+    put(room, 2, 60)
+    assert tars(room) == {"walk-000002.tar": 60}
+
+
 def test_any_sequence_stays_below_the_limit_and_removes_the_least_recently_used(
     tmp_path: Path,
 ) -> None:
