@@ -32,7 +32,7 @@ def held_clips(*, batch_clips: int, workers: int) -> int:
     Those of the batch at hand and the rest of the message with its last one; at the start the first
     messages of all workers, which are waited for together.
     """
-    together = min(MESSAGE_CLIPS, wanted_clips(batch_clips=batch_clips, workers=workers) // 2)
+    together = message_clips(batch_clips=batch_clips, workers=workers, prefetch=MESSAGE_CLIPS)
     return max(batch_clips, workers * together) + together - 1
 
 
